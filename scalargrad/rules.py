@@ -1,0 +1,100 @@
+"""The table of rules: one row an operation, its formula and its local derivatives as text.
+
+Reads nothing: floats and text only. The engine, the derivation, the programs, the page and the tests read it.
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """One operation: `y` as a formula in `a` (and `b`), and dy/da (and dy/db) in `a`, `b` and `y`."""
+
+    name: str
+    formula: str
+    partials: tuple[str, ...]
+    symbol: str = ""  # what a picture shows; the name where there is nothing shorter
+    domain: str = ""  # what the operands must satisfy, for the error message
+    functions: Mapping[str, Callable[..., float]] = field(default_factory=dict, repr=False)  # a student's own
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """The names of the operands: `("a",)` or `("a", "b")`."""
+        return ("a", "b")[: len(self.partials)]
+
+
+# Where a derivative does not exist the row holds a documented choice, PyTorch's: relu, leaky_relu and abs have
+# at 0 the derivative 0, 0.01 and 0; where a = b, maximum and minimum give each side half; a power has no
+# derivative in its exponent where a <= 0, and 0 stands for it. A conditional is written so that NaN takes the
+# branch that keeps it: then the engine finds it.
+RULES: dict[str, Rule] = {
+    rule.name: rule
+    for rule in (
+        Rule("add", "a + b", ("1", "1"), symbol="+"),
+        Rule("sub", "a - b", ("1", "-1"), symbol="−"),
+        Rule("mul", "a * b", ("b", "a"), symbol="×"),
+        Rule("div", "a / b", ("1 / b", "-y / b"), symbol="÷", domain="b != 0"),
+        Rule("neg", "-a", ("-1",), symbol="−"),
+        Rule(
+            "pow",
+            "pow(a, b)",
+            ("b * pow(a, b - 1) if b != 0 else 0", "y * log(a) if a > 0 else 0"),
+            symbol="^",
+            domain="a > 0, or a whole number b (and where a = 0: b = 0 or b >= 1)",
+        ),
+        Rule("exp", "exp(a)", ("y",)),
+        Rule("log", "log(a)", ("1 / a",), domain="a > 0"),
+        Rule("sqrt", "sqrt(a)", ("1 / (2 * y)",), symbol="√", domain="a > 0"),
+        Rule("sin", "sin(a)", ("cos(a)",)),
+        Rule("cos", "cos(a)", ("-sin(a)",)),
+        Rule("tan", "tan(a)", ("1 + y * y",)),
+        Rule("tanh", "tanh(a)", ("1 - y * y",)),
+        Rule("sigmoid", "1 / (1 + exp(-a)) if a >= 0 else exp(a) / (1 + exp(a))", ("y * (1 - y)",), symbol="σ"),
+        Rule("relu", "0 if a <= 0 else a", ("1 if a > 0 else 0",)),
+        Rule("leaky_relu", "0.01 * a if a <= 0 else a", ("1 if a > 0 else 0.01",)),
+        Rule("elu", "expm1(a) if a <= 0 else a", ("1 if a > 0 else exp(a)",)),
+        Rule("softplus", "(0 if a <= 0 else a) + log1p(exp(-abs(a)))", ("sigmoid(a)",)),
+        Rule("abs", "abs(a)", ("1 if a > 0 else -1 if a < 0 else 0",), symbol="|·|"),
+        Rule(
+            "maximum",
+            "b if a <= b else a",
+            ("1 if a > b else 0 if a < b else 0.5", "1 if a < b else 0 if a > b else 0.5"),
+        ),
+        Rule(
+            "minimum",
+            "b if a >= b else a",
+            ("1 if a < b else 0 if a > b else 0.5", "1 if a > b else 0 if a < b else 0.5"),
+        ),
+        Rule("logaddexp", "(b if a <= b else a) + log1p(exp(-abs(a - b)))", ("exp(a - y)", "exp(b - y)")),
+    )
+}
+
+# The words of a formula: the functions of `math` that it may call, and every row by its name.
+FUNCTIONS: dict[str, Callable[..., float]] = {
+    name: getattr(math, name) for name in ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "tanh", "pow")
+} | {"abs": abs}
+
+
+def with_floats(formula: str) -> str:
+    """Write the whole numbers of a formula as floats, so that it gives floats: `1 - y` becomes `1.0 - y`."""
+    return re.sub(r"(?<![\w.])(\d+)(?![\w.])", r"\1.0", formula)
+
+
+def function_of(rule: Rule, formula: str, names: Sequence[str]) -> Callable[..., float]:
+    """Turn a formula of a rule into a function of floats with the parameters `names`.
+
+    >>> function_of(RULES["sigmoid"], "y * (1 - y)", ["y"])(0.5)
+    0.25
+    """
+    function: Callable[..., float] = eval(
+        f"lambda {', '.join(names)}: {with_floats(formula)}", {**FUNCTIONS, **rule.functions}
+    )
+    return function
+
+
+FUNCTIONS |= {
+    name: function_of(rule, rule.formula, rule.operands) for name, rule in RULES.items() if name not in FUNCTIONS
+}
