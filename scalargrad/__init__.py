@@ -1,0 +1,79 @@
+"""A scalar autograd engine that explains itself: `Value`, `backward`, and readers of the graph they record."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .engine import Value, topological_order
+from .functions import (
+    cos,
+    elu,
+    exp,
+    leaky_relu,
+    log,
+    logaddexp,
+    maximum,
+    minimum,
+    operation,
+    relu,
+    sigmoid,
+    sin,
+    softplus,
+    sqrt,
+    tan,
+    tanh,
+)
+
+if TYPE_CHECKING:
+    from .checking import check_gradients
+    from .codegen import compile
+    from .derivation import derive
+    from .differentiation import gradients
+    from .drawing import draw
+    from .page import write_page
+    from .tracing import trace
+
+# Imported when first used, so that `import scalargrad` is quick.
+_LATER = {
+    "check_gradients": "checking",
+    "compile": "codegen",
+    "derive": "derivation",
+    "draw": "drawing",
+    "gradients": "differentiation",
+    "trace": "tracing",
+    "write_page": "page",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(f".{_LATER[name]}", __name__), name)
+    raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
+
+
+__all__ = [
+    "Value",
+    "check_gradients",
+    "compile",
+    "cos",
+    "derive",
+    "draw",
+    "elu",
+    "exp",
+    "gradients",
+    "leaky_relu",
+    "log",
+    "logaddexp",
+    "maximum",
+    "minimum",
+    "operation",
+    "relu",
+    "sigmoid",
+    "sin",
+    "softplus",
+    "sqrt",
+    "tan",
+    "tanh",
+    "topological_order",
+    "trace",
+    "write_page",
+]

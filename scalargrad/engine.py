@@ -1,0 +1,275 @@
+"""`Value`: a scalar that records how it was computed, and `backward`: the chain rule over that record.
+
+Reads the rules. Everything else in the package reads the graph recorded here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isfinite
+from numbers import Real
+from typing import Any, TypeAlias
+
+from .rules import FUNCTIONS, RULES, Rule, with_floats
+
+Number: TypeAlias = float | int | Real
+NUMBERS = (float, int, Real)  # NumPy's scalars and Fraction are Real
+CONSTANT = Rule("constant", "", ())  # a plain number that met a Value: the 2 of `2 * x`
+
+# What a row becomes. For `mul`: y = a * b, da = b, db = a. Infinity and NaN are found by `y - y`, which is 0.0 for
+# every finite float and otherwise NaN, and NaN counts as true: a test that costs next to nothing.
+UNARY = """
+def bind({words}):
+    def operation(self):
+        a = self.data
+        try:
+            y = {y}
+            da = {da}
+            if {not_finite}: raise OverflowError
+        except (ArithmeticError, ValueError) as error:
+            raise refusal(rule, error, a) from None
+        return record(rule, y, self, None, da, None)
+    return operation
+"""
+BINARY = """
+def bind({words}):
+    def operation(self, other):
+        if type(other) is not Value:
+            if not isinstance(other, (Value, *NUMBERS)): return NotImplemented
+            other = as_value(other)
+        a = self.data
+        b = other.data
+        try:
+            y = {y}
+            da = {da}
+            db = {db}
+            if {not_finite}: raise OverflowError
+        except (ArithmeticError, ValueError) as error:
+            raise refusal(rule, error, a, b) from None
+        return record(rule, y, self, other, da, db)
+    return operation
+"""
+
+
+def operation(rule: Rule) -> Callable[..., Value]:
+    """Build the function that computes a rule's value and local derivatives and records them."""
+    formulas = {"y": rule.formula, **dict(zip(("da", "db"), rule.partials))}
+    can_overflow = [name for name, formula in formulas.items() if name == "y" or any(sign in formula for sign in "*/(")]
+    words = {**FUNCTIONS, **rule.functions, "rule": rule}
+    source = (UNARY if len(rule.partials) == 1 else BINARY).format(
+        words=", ".join(words),
+        not_finite=" or ".join(f"{name} - {name}" for name in can_overflow),
+        **{name: with_floats(formula) for name, formula in formulas.items()},
+    )
+    built: dict[str, Any] = {}
+    exec(source, globals(), built)
+    bound: Callable[..., Value] = built["bind"](**words)
+    return bound
+
+
+def operator(name: str) -> tuple[Callable[[Value, Value | Number], Value], Callable[[Value, Number], Value]]:
+    """Build the method of an operator and its reflection, for `x - 2` and `2 - x`."""
+    operate = operation(RULES[name])
+
+    def reflected(self: Value, other: Number) -> Value:
+        return operate(as_value(other), self) if isinstance(other, NUMBERS) else NotImplemented
+
+    return operate, reflected
+
+
+def method(name: str) -> Callable[..., Value]:
+    """Build the method of an operation that is called by its name, as in `x.maximum(2)`."""
+    operate = operation(RULES[name])
+
+    def binary(self: Value, other: Value | Number) -> Value:
+        return operate(self, as_value(other))
+
+    return operate if len(RULES[name].partials) == 1 else binary
+
+
+def record(op: Rule, data: float, a: Value | None, b: Value | None, da: float | None, db: float | None) -> Value:
+    """Make the node of one operation: its value, its parents and its local derivatives."""
+    node = new_object(Value)
+    node.data = data
+    node.grad = 0.0
+    node.label = ""
+    node.op = op
+    node._a = a
+    node._b = b
+    node._da = da
+    node._db = db
+    return node
+
+
+new_object = object.__new__  # past the checks of `Value.__init__`: an operation has made its own
+
+
+def refusal(rule: Rule, error: Exception, *operands: float) -> Exception:
+    """Turn a failed operation into the exception that names it, its numbers and what it needs."""
+    got = ", ".join(f"{name} = {number}" for name, number in zip("ab", operands))
+    if not all(map(isfinite, operands)):
+        return ValueError(f"{rule.name}: needs finite numbers, got {got}")
+    if isinstance(error, OverflowError):
+        return OverflowError(f"{rule.name}: the result or a local derivative is too large for a float, got {got}")
+    return type(error)(f"{rule.name}: needs {rule.domain or str(error)}, got {got}")
+
+
+def as_float(number: Any) -> float:
+    """Turn any finite real number into a float; raise TypeError or ValueError for all else."""
+    if not isinstance(number, NUMBERS):
+        kind = type(number).__name__
+        raise TypeError(f"value: needs a real number, got {number!r} ({kind}); convert it first, as in float(...)")
+    if not isfinite(number):
+        raise ValueError(f"value: needs a finite number, got {number!r}")
+    return float(number)
+
+
+def as_value(operand: Any) -> Value:
+    """Give back a Value as it is, and a plain number as a constant of the graph."""
+    return operand if isinstance(operand, Value) else record(CONSTANT, as_float(operand), None, None, None, None)
+
+
+class Value:
+    """A scalar with its gradient, and the operation, the parents and the local derivatives it came from.
+
+    >>> w = Value(0.6, label="w3")
+    >>> y = (w * 2).tanh()
+    >>> y.backward()
+    >>> w
+    Value(data=0.6, grad=0.6100399924148181, label='w3')
+    """
+
+    __slots__ = ("data", "grad", "label", "op", "_a", "_b", "_da", "_db", "__weakref__")
+    data: float
+    grad: float
+    label: str
+    op: Rule | None  # None for a leaf that was made by hand
+    _a: Value | None  # the parents stand in two slots, not in a tuple: fewer objects, less work
+    _b: Value | None  # for Python's garbage collector, which is where an eager engine spends its time
+    _da: Any  # a float where there is a parent, else None
+    _db: Any
+
+    def __init__(self, data: Number, label: str = "") -> None:
+        self.data = as_float(data)
+        self.grad = 0.0
+        self.label = label
+        self.op = self._a = self._b = self._da = self._db = None
+
+    @property
+    def parents(self) -> tuple[Value, ...]:
+        """The operands, in order and with repeats: `x * x` has the parents `(x, x)`."""
+        if self._a is None:
+            return ()
+        return (self._a,) if self._b is None else (self._a, self._b)
+
+    @property
+    def partials(self) -> tuple[float, ...]:
+        """The local derivatives with respect to the parents, as they were when the operation happened."""
+        if self._a is None:
+            return ()
+        return (self._da,) if self._b is None else (self._da, self._db)
+
+    def backward(self) -> None:
+        """Run the chain rule from here: afterwards each `grad` is the derivative of this value.
+
+        The gradients of leaves accumulate from call to call until they are set to zero, those of interior
+        nodes are set afresh by each call, as in PyTorch. Raises OverflowError, and leaves the leaves as
+        they were, where a gradient grows too large for a float.
+        """
+        order = topological_order(self)
+        before = [(node, node.grad) for node in order if node._a is None and node.grad]
+        try:
+            for node in order:
+                node.grad = 0.0
+            self.grad = 1.0
+            for node in reversed(order):
+                upstream = node.grad
+                if upstream - upstream:
+                    raise OverflowError(f"backward: a gradient is too large for a float: it is {upstream} at {node!r}")
+                if (a := node._a) is not None:
+                    a.grad += upstream * node._da
+                    if (b := node._b) is not None:
+                        b.grad += upstream * node._db
+        except BaseException:
+            for node in order:
+                node.grad = 0.0
+            for leaf, grad in before:
+                leaf.grad = grad
+            raise
+        for leaf, grad in before:
+            leaf.grad += grad
+
+    __add__, __radd__ = operator("add")
+    __sub__, __rsub__ = operator("sub")
+    __mul__, __rmul__ = operator("mul")
+    __truediv__, __rtruediv__ = operator("div")
+    __pow__, __rpow__ = operator("pow")
+    __neg__ = neg = method("neg")
+    __abs__ = abs = method("abs")
+    add, sub, mul, div, pow = map(method, ("add", "sub", "mul", "div", "pow"))
+    exp = method("exp")
+    log = method("log")
+    sqrt = method("sqrt")
+    sin = method("sin")
+    cos = method("cos")
+    tan = method("tan")
+    tanh = method("tanh")
+    sigmoid = method("sigmoid")
+    relu = method("relu")
+    leaky_relu = method("leaky_relu")
+    elu = method("elu")
+    softplus = method("softplus")
+    maximum = method("maximum")
+    minimum = method("minimum")
+    logaddexp = method("logaddexp")
+
+    def __pos__(self) -> Value:
+        return self
+
+    # Order is by value, equality by identity: two nodes of a graph are not one because their numbers agree.
+    def __lt__(self, other: Value | Number) -> bool:
+        return self.data < as_value(other).data
+
+    def __le__(self, other: Value | Number) -> bool:
+        return self.data <= as_value(other).data
+
+    def __gt__(self, other: Value | Number) -> bool:
+        return self.data > as_value(other).data
+
+    def __ge__(self, other: Value | Number) -> bool:
+        return self.data >= as_value(other).data
+
+    def __float__(self) -> float:
+        return float(self.data)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.data, spec) if spec else repr(self)
+
+    def __repr__(self) -> str:
+        label = f", label={self.label!r}" if self.label else ""
+        return f"Value(data={self.data}, grad={self.grad}{label})"
+
+
+def topological_order(root: Value) -> list[Value]:
+    """List every node under `root`, parents first and `root` last, in an order that is the same in every run.
+
+    >>> x = Value(3.0)
+    >>> [node.data for node in topological_order(x * x + 1)]
+    [3.0, 9.0, 1.0, 10.0]
+    """
+    if not isinstance(root, Value):
+        raise TypeError(f"topological_order: needs a Value, got {root!r}")
+    order: list[Value] = []
+    entered = {None, root}  # None, so that a missing operand needs no test of its own
+    waiting: list[Value] = []  # the nodes that we came down through: a list, as recursion would end at 1000
+    node: Any = root
+    while True:
+        if (parent := node._a) not in entered or (parent := node._b) not in entered:
+            entered.add(parent)
+            waiting.append(node)
+            node = parent
+        else:
+            order.append(node)
+            if not waiting:
+                return order
+            node = waiting.pop()

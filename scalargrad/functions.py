@@ -1,0 +1,144 @@
+"""The operations as functions, `sigmoid(x)` for `x.sigmoid()`, and a way to declare an operation of one's own.
+
+Reads the rules and the engine. A function takes Values or plain numbers, so that code reads like the formula.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, overload
+
+from . import formula as formulas
+from .engine import Number, Value, as_value
+from .engine import operation as recorder
+from .rules import FUNCTIONS, RULES, Rule
+
+
+class Unary(Protocol):
+    """A function of one operand: a Value gives a Value, a number gives a float."""
+
+    @overload
+    def __call__(self, a: Value, /) -> Value: ...
+    @overload
+    def __call__(self, a: Number, /) -> float: ...
+
+
+class Binary(Protocol):
+    """A function of two operands: with a Value among them it gives a Value, with two numbers a float."""
+
+    @overload
+    def __call__(self, a: Value, b: Value | Number, /) -> Value: ...
+    @overload
+    def __call__(self, a: Number, b: Value, /) -> Value: ...
+    @overload
+    def __call__(self, a: Number, b: Number, /) -> float: ...
+
+
+def _function(rule: Rule) -> Any:
+    record = recorder(rule)
+
+    def function(*operands: Value | Number) -> Value | float:
+        if len(operands) != len(rule.operands):
+            raise TypeError(f"{rule.name}: takes {len(rule.operands)} operand(s), got {len(operands)}")
+        result = record(*map(as_value, operands))
+        return result if any(isinstance(operand, Value) for operand in operands) else result.data
+
+    function.__name__ = function.__qualname__ = rule.name
+    function.__doc__ = (
+        f"Compute {formulas.text(formulas.value_formula(rule))}, and record it where an operand is a Value."
+    )
+    return function
+
+
+add: Binary = _function(RULES["add"])
+sub: Binary = _function(RULES["sub"])
+mul: Binary = _function(RULES["mul"])
+div: Binary = _function(RULES["div"])
+neg: Unary = _function(RULES["neg"])
+pow: Binary = _function(RULES["pow"])
+exp: Unary = _function(RULES["exp"])
+log: Unary = _function(RULES["log"])
+sqrt: Unary = _function(RULES["sqrt"])
+sin: Unary = _function(RULES["sin"])
+cos: Unary = _function(RULES["cos"])
+tan: Unary = _function(RULES["tan"])
+tanh: Unary = _function(RULES["tanh"])
+sigmoid: Unary = _function(RULES["sigmoid"])
+relu: Unary = _function(RULES["relu"])
+leaky_relu: Unary = _function(RULES["leaky_relu"])
+elu: Unary = _function(RULES["elu"])
+softplus: Unary = _function(RULES["softplus"])
+abs: Unary = _function(RULES["abs"])
+maximum: Binary = _function(RULES["maximum"])
+minimum: Binary = _function(RULES["minimum"])
+logaddexp: Binary = _function(RULES["logaddexp"])
+
+
+Formula = str | Callable[..., float]
+
+
+def operation(name: str, formula: Formula, partials: Sequence[Formula] | Formula, domain: str = "") -> Any:
+    """Declare an operation by its formula and its local derivatives, and give back its function.
+
+    A formula is text in `a`, `b` and `y`, or a callable that takes the operands. `domain` says in an error
+    message what the operands must satisfy. Raises ValueError where a text holds a word that is not known.
+
+    >>> cube = operation("cube", "a**3", "3 * a**2")
+    >>> y = cube(Value(2.0))
+    >>> y.data, y.partials
+    (8.0, (12.0,))
+    """
+    if not name.isidentifier() or name in FUNCTIONS:
+        raise ValueError(f"operation: needs a new name that is one word, got {name!r}")
+    partials = [partials] if isinstance(partials, str) or callable(partials) else list(partials)
+    if len(partials) not in (1, 2):
+        raise ValueError(f"operation {name}: needs 1 or 2 partials, one for each operand, got {len(partials)}")
+    functions: dict[str, Callable[..., float]] = {}
+    operands = ", ".join("ab"[: len(partials)])
+
+    def as_text(part: str, given: Formula) -> str:
+        if isinstance(given, str):
+            return _checked(name, given, {*operands.split(", "), "y"} if part else set(operands.split(", ")))
+        functions[name + part] = lambda *numbers: as_result(given(*numbers))
+        return f"{name}{part}({operands})"
+
+    def as_result(result: Any) -> Any:
+        return result if isinstance(result, Value) else float(result)
+
+    texts = [as_text(part, given) for part, given in zip(("", "_da", "_db"), [formula, *partials])]
+    return _function(Rule(name, texts[0], tuple(texts[1:]), domain=domain, functions=functions))
+
+
+class _PowersAsCalls(ast.NodeTransformer):
+    """Write `a ** b` as `pow(a, b)`, which refuses what would give a complex number."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        if isinstance(node.op, ast.Pow):
+            return ast.Call(ast.Name("pow", ast.Load()), [node.left, node.right], [])
+        return node
+
+
+_WORDS_OF_A_FORMULA = (ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Call, ast.IfExp, ast.Compare)
+_SIGNS_OF_A_FORMULA = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.USub, ast.cmpop, ast.expr_context)
+
+
+def _checked(name: str, text: str, operands: set[str]) -> str:
+    """Give back the text of a formula, once each part of it is known to be an operand, a number or a function."""
+    try:
+        formula = _PowersAsCalls().visit(ast.parse(text.strip(), mode="eval").body)
+    except SyntaxError as error:
+        raise ValueError(f"operation {name}: cannot read the formula {text!r}: {error.msg}") from None
+    for part in ast.walk(formula):
+        if isinstance(part, ast.Name) and part.id not in operands and part.id not in FUNCTIONS:
+            known = ", ".join([*sorted(operands), *sorted(FUNCTIONS)])
+            raise ValueError(
+                f"operation {name}: the formula {text!r} holds the unknown word {part.id!r}; known: {known}"
+            )
+        if not isinstance(part, _WORDS_OF_A_FORMULA + _SIGNS_OF_A_FORMULA):
+            raise ValueError(
+                f"operation {name}: cannot read the formula {text!r}: it may hold + - * / **, comparisons, "
+                "`x if condition else z`, numbers and functions"
+            )
+    return ast.unparse(formula)

@@ -1,0 +1,342 @@
+"""The graph, its gradients and its refusals, against hand-worked numbers and PyTorch's rules for `backward`."""
+
+import gc
+import math
+import random
+import weakref
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from scalargrad import Value, operation, topological_order
+from scalargrad.rules import RULES
+
+
+def central_difference(function, numbers, index, step=1e-6):
+    above, below = list(numbers), list(numbers)
+    above[index] += step
+    below[index] -= step
+    return (function(*map(Value, above)).data - function(*map(Value, below)).data) / (2 * step)
+
+
+# --- the graph -----------------------------------------------------------------------------------------------------
+
+
+def test_an_operation_records_its_parents_in_order_with_repeats():
+    x, w = Value(3.0), Value(4.0)
+    product, square = x * w, x * x
+    assert product.parents == (x, w)
+    assert product.partials == (4.0, 3.0)
+    assert square.parents == (x, x)
+    assert product.op is RULES["mul"]
+    assert x.op is None
+    assert x.parents == x.partials == ()
+
+
+def test_partials_are_stored_when_the_operation_happens():
+    x, w = Value(3.0), Value(4.0)
+    product = x * w
+    w.data = 100.0
+    product.backward()
+    assert x.grad == 4.0
+
+
+def test_what_the_student_wrote_is_what_is_recorded():
+    x, w = Value(3.0), Value(4.0)
+    assert [node.op.name for node in (x - w, x / w, -x, 2 - x, 1 / x, x**2, 2**x)] == [
+        "sub", "div", "neg", "sub", "div", "pow", "pow",
+    ]  # fmt: skip
+    assert [parent.data for parent in (2 - x).parents] == [2.0, 3.0]
+    assert (2 - x).parents[0].op.name == "constant"
+
+
+@pytest.mark.parametrize("number", [2, 2.0, True, Fraction(5, 2), np.float32(2.5), np.float64(2.5), np.int64(2)])
+def test_numbers_of_every_kind_stand_on_either_side(number):
+    x = Value(3.0)
+    plain = float(number)
+    assert [float(y) for y in (x + number, number + x)] == [3 + plain, plain + 3]
+    assert [float(y) for y in (x - number, number - x)] == [3 - plain, plain - 3]
+    assert [float(y) for y in (x * number, number * x)] == [3 * plain, plain * 3]
+    assert [float(y) for y in (x / number, number / x)] == [3 / plain, plain / 3]
+    assert [float(y) for y in (x**number, number**x)] == [3**plain, plain**3]
+    assert Value(number).data == plain
+    assert type(Value(number).data) is float
+
+
+def test_numpy_arrays_of_values_work_on_either_side():
+    x = Value(3.0)
+    assert [float(y) for y in x * np.array([1.0, 2.0])] == [3.0, 6.0]
+    assert [float(y) for y in np.array([Value(1.0), Value(2.0)]) + x] == [4.0, 5.0]
+
+
+def test_order_is_by_value_and_equality_by_identity():
+    a, b = Value(1.0), Value(1.0)
+    assert a != b
+    assert a == a
+    assert (a <= b) is True
+    assert (a < b) is False
+    assert (a > 0.5) is True
+    assert (a >= 2) is False
+    assert max(Value(1.0), Value(3.0), Value(2.0)).data == 3.0
+    assert len({a, b}) == 2
+
+
+def test_a_value_shows_itself_and_formats_as_its_number():
+    w = Value(0.25, label="w1")
+    assert repr(w) == "Value(data=0.25, grad=0.0, label='w1')"
+    assert str(Value(0.25)) == f"{Value(0.25)}" == "Value(data=0.25, grad=0.0)"
+    assert f"{w:.4f}" == "0.2500"
+    assert float(w) == math.sqrt(w.data**2) == 0.25
+    assert +w is w
+
+
+def test_topological_order_has_parents_first_and_is_the_same_every_time():
+    rng = random.Random(1)
+    nodes = [Value(rng.uniform(-1, 1)) for _ in range(5)]
+    for _ in range(200):
+        nodes.append(rng.choice(nodes) * rng.choice(nodes) + rng.choice(nodes[-9:]) * 0.5)
+    order = topological_order(nodes[-1])
+    position = {node: index for index, node in enumerate(order)}
+    assert len(position) == len(order)
+    assert order[-1] is nodes[-1]
+    assert all(position[parent] < position[node] for node in order for parent in node.parents)
+    assert topological_order(nodes[-1]) == order
+
+
+def test_topological_order_refuses_what_is_no_value():
+    with pytest.raises(TypeError, match=r"topological_order: needs a Value, got 3\.0"):
+        topological_order(3.0)
+
+
+# --- gradients, worked by hand -------------------------------------------------------------------------------------
+
+
+def test_fan_out():
+    a = Value(3.0)
+    b = a + a
+    c = b + b
+    c.backward()
+    assert (c.grad, b.grad, a.grad) == (1.0, 2.0, 4.0)
+
+
+def test_a_factor_used_three_times():
+    x = Value(2.0)
+    (x * x * x).backward()
+    assert x.grad == 12.0
+
+
+def test_diamond():
+    """y = (x + 1) * (x * 3): dy/dx = 3 x + 3 (x + 1) = 15 at x = 2."""
+    x = Value(2.0)
+    left, right = x + 1, x * 3
+    (left * right).backward()
+    assert (left.grad, right.grad, x.grad) == (6.0, 3.0, 15.0)
+
+
+def test_interior_node_used_again_after_it_was_used():
+    """With b = a * 2, c = b * 3, y = c + b * c: dy/db = 3 + (c + 3 b) = 3 + 6 b, and dy/da is twice that."""
+    a = Value(1.0)
+    b = a * 2
+    c = b * 3
+    y = c + b * c
+    y.backward()
+    assert (b.grad, a.grad) == (15.0, 30.0)
+
+
+def test_two_calls_give_the_leaves_exactly_twice_the_gradient_and_the_interior_once():
+    x, w = Value(0.1), Value(0.7)
+    inner = x * w
+    y = (inner + x).tanh() * inner
+    y.backward()
+    once = (x.grad, w.grad, inner.grad)
+    y.backward()
+    assert (x.grad, w.grad, inner.grad) == (2 * once[0], 2 * once[1], once[2])
+
+
+def test_a_second_root_over_shared_nodes_adds_to_the_leaves():
+    x = Value(3.0)
+    shared = x * x
+    (shared * 2).backward()
+    assert (x.grad, shared.grad) == (12.0, 2.0)
+    (shared * 5).backward()
+    assert (x.grad, shared.grad) == (42.0, 5.0)
+
+
+def test_a_root_that_is_a_leaf_accumulates_its_own_gradient():
+    x = Value(3.0)
+    x.backward()
+    x.backward()
+    assert x.grad == 2.0
+
+
+def test_gradients_start_again_after_they_are_set_to_zero():
+    x = Value(3.0)
+    y = x * x
+    y.backward()
+    x.grad = 0
+    y.backward()
+    assert x.grad == 6.0
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.name)
+def test_every_operation_has_a_method_whose_gradient_is_the_central_difference(rule):
+    numbers = (1.3, 0.6)[: len(rule.operands)]
+    values = [Value(number) for number in numbers]
+
+    def apply(*operands):
+        return getattr(operands[0], rule.name)(*operands[1:])
+
+    y = apply(*values)
+    y.backward()
+    assert y.op is rule
+    for index, value in enumerate(values):
+        assert value.grad == pytest.approx(central_difference(apply, numbers, index), rel=1e-6, abs=1e-9)
+
+
+def test_long_expression_agrees_with_central_differences():
+    def expression(a, b, c):
+        hidden = (a * b + c).sigmoid()
+        return (hidden - a) ** 2 / (1 + b.exp()) + abs(c) * hidden.log() - hidden.maximum(c)
+
+    numbers = (0.3, -1.2, 0.8)
+    values = [Value(number) for number in numbers]
+    expression(*values).backward()
+    for index, value in enumerate(values):
+        assert value.grad == pytest.approx(central_difference(expression, numbers, index), rel=1e-6)
+
+
+# --- size and memory -----------------------------------------------------------------------------------------------
+
+
+def test_a_chain_of_a_million_operations_runs_backward_and_is_freed():
+    x = Value(1.0)
+    y = x
+    for _ in range(1_000_000):
+        y = y + x
+    y.backward()
+    assert x.grad == 1_000_001.0
+    last = weakref.ref(y.parents[0])
+    del y
+    assert last() is None
+
+
+def test_dropping_the_root_frees_every_node_without_the_collector():
+    gc.collect()
+    gc.disable()
+    try:
+        x = Value(0.5)
+        nodes = [x]
+        for _ in range(20):
+            nodes.append((nodes[-1] * nodes[len(nodes) // 2]).tanh() + 1)
+        root = nodes[-1]
+        root.backward()
+        alive = [weakref.ref(node) for node in topological_order(root) if node is not x]
+        del nodes, root
+        assert [reference() for reference in alive] == [None] * len(alive)
+    finally:
+        gc.enable()
+
+
+# --- refusals ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("attempt", "error", "message"),
+    [
+        (lambda: Value("3"), TypeError, r"value: needs a real number, got '3' \(str\); convert it first, as in float"),
+        (lambda: Value(None), TypeError, r"value: needs a real number, got None \(NoneType\)"),
+        (lambda: Value(1j), TypeError, r"value: needs a real number, got 1j \(complex\)"),
+        (lambda: Value(np.complex64(1j)), TypeError, r"value: needs a real number"),
+        (lambda: Value(Value(1)), TypeError, r"value: needs a real number, got Value\(data=1.0, grad=0.0\)"),
+        (lambda: Value(math.nan), ValueError, r"value: needs a finite number, got nan"),
+        (lambda: Value(1) * math.inf, ValueError, r"value: needs a finite number, got inf"),
+        (lambda: Value(1) + "3", TypeError, r"unsupported operand type\(s\) for \+: 'Value' and 'str'"),
+        (lambda: 1j * Value(1), TypeError, r"unsupported operand type\(s\) for \*: 'complex' and 'Value'"),
+        (lambda: Value(1).maximum("3"), TypeError, r"value: needs a real number, got '3' \(str\)"),
+        (lambda: Value(1) < "3", TypeError, r"value: needs a real number, got '3' \(str\)"),
+        (lambda: Value(0).log(), ValueError, r"log: needs a > 0, got a = 0\.0"),
+        (lambda: Value(-1).log(), ValueError, r"log: needs a > 0, got a = -1\.0"),
+        (lambda: Value(-1).sqrt(), ValueError, r"sqrt: needs a > 0, got a = -1\.0"),
+        (lambda: 1 / Value(0), ZeroDivisionError, r"div: needs b != 0, got a = 1\.0, b = 0\.0"),
+        (lambda: Value(1000).exp(), OverflowError, r"exp: .* too large for a float, got a = 1000\.0"),
+        (lambda: Value(1e200) * Value(1e200), OverflowError, r"mul: .* too large for a float, got a = 1e\+200, b = 1e"),
+        (lambda: 0 / Value(1e-320), OverflowError, r"div: .* local derivative is too large for a float, got a = 0\.0"),
+        (lambda: Value(-8) ** 0.5, ValueError, r"pow: needs a > 0, or a whole number b .*, got a = -8\.0, b = 0\.5"),
+        (lambda: Value(0) ** 0.5, ValueError, r"pow: needs a > 0, .*, got a = 0\.0, b = 0\.5"),
+    ],
+)
+def test_bad_input_is_refused_with_the_operation_and_the_numbers(attempt, error, message):
+    with pytest.raises(error, match=message):
+        attempt()
+
+
+def test_a_number_that_was_spoilt_by_hand_is_found_by_the_next_operation():
+    w = Value(1.0)
+    w.data = math.nan
+    for attempt in (lambda: w * 2, lambda: w.relu(), lambda: w.maximum(0), lambda: -w):
+        with pytest.raises(ValueError, match=r"\w+: needs finite numbers, got a = nan"):
+            attempt()
+
+
+def test_a_gradient_too_large_for_a_float_is_refused_and_the_leaves_stay_as_they_were():
+    x, w = Value(1e-200), Value(1.0)
+    (x * w).backward()
+    before = (x.grad, w.grad)
+    y = (x * 1e200) * 1e200 * w
+    with pytest.raises(OverflowError, match="backward: a gradient is too large for a float: it is inf at"):
+        y.backward()
+    assert (x.grad, w.grad) == before
+
+
+# --- a student's own operation -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "cube",
+    [
+        operation("cube", "a**3", "3 * a**2"),
+        operation("cube", lambda a: a**3, lambda a: 3 * a**2),
+    ],
+    ids=["text", "callable"],
+)
+def test_an_operation_of_ones_own(cube):
+    x = Value(2.0)
+    y = cube(x * 1) + 1
+    y.backward()
+    assert (y.data, x.grad) == (9.0, 12.0)
+    assert y.parents[0].op.name == "cube"
+    assert cube(2.0) == 8.0
+
+
+def test_an_operation_of_ones_own_with_two_operands_and_a_domain():
+    ratio = operation("ratio", "a / (a + b)", ["y * (1 - y) / a", "-y / (a + b)"], domain="a + b != 0")
+    a, b = Value(1.0), Value(3.0)
+    ratio(a, b).backward()
+    assert (a.grad, b.grad) == (0.1875, -0.0625)
+    with pytest.raises(ZeroDivisionError, match=r"ratio: needs a \+ b != 0, got a = 1\.0, b = -1\.0"):
+        ratio(1.0, -1.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("two words", "a", "1"), "needs a new name that is one word, got 'two words'"),
+        (("sigmoid", "a", "1"), "needs a new name that is one word, got 'sigmoid'"),
+        (("cube", "a^3 +", "1"), r"operation cube: cannot read the formula 'a\^3 \+'"),
+        (
+            ("cube", "kube(a)", "1"),
+            "operation cube: the formula 'kube\\(a\\)' holds the unknown word 'kube'; known: a, abs",
+        ),
+        (
+            ("cube", "a^3", "1"),
+            r"operation cube: cannot read the formula 'a\^3': it may hold \+ - \* / \*\*",
+        ),
+        (("cube", "a.real", "1"), "cannot read the formula 'a.real'"),
+        (("cube", "a * y", "1"), "holds the unknown word 'y'"),
+        (("cube", "a", []), "operation cube: needs 1 or 2 partials, one for each operand, got 0"),
+    ],
+)
+def test_an_operation_that_cannot_be_read_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        operation(*arguments)
