@@ -8,63 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import isfinite
 from numbers import Real
+from operator import ge, gt, le, lt
 from typing import Any, TypeAlias
 
-from .rules import FUNCTIONS, RULES, Rule, with_floats
+from .recording import refusal, source_of
+from .rules import FUNCTIONS, RULES, Rule
 
 Number: TypeAlias = float | int | Real
 NUMBERS = (float, int, Real)  # NumPy's scalars and Fraction are Real
 CONSTANT = Rule("constant", "", ())  # a plain number that met a Value: the 2 of `2 * x`
 
-# What a row becomes. For `mul`: y = a * b, da = b, db = a. Infinity and NaN are found by `y - y`, which is 0.0 for
-# every finite float and otherwise NaN, and NaN counts as true: a test that costs next to nothing.
-UNARY = """
-def bind({words}):
-    def operation(self):
-        a = self.data
-        try:
-            y = {y}
-            da = {da}
-            if {not_finite}: raise OverflowError
-        except (ArithmeticError, ValueError) as error:
-            raise refusal(rule, error, a) from None
-        return record(rule, y, self, None, da, None)
-    return operation
-"""
-BINARY = """
-def bind({words}):
-    def operation(self, other):
-        if type(other) is not Value:
-            if not isinstance(other, (Value, *NUMBERS)): return NotImplemented
-            other = as_value(other)
-        a = self.data
-        b = other.data
-        try:
-            y = {y}
-            da = {da}
-            db = {db}
-            if {not_finite}: raise OverflowError
-        except (ArithmeticError, ValueError) as error:
-            raise refusal(rule, error, a, b) from None
-        return record(rule, y, self, other, da, db)
-    return operation
-"""
-
 
 def operation(rule: Rule) -> Callable[..., Value]:
     """Build the function that computes a rule's value and local derivatives and records them."""
-    formulas = {"y": rule.formula, **dict(zip(("da", "db"), rule.partials))}
-    can_overflow = [name for name, formula in formulas.items() if name == "y" or any(sign in formula for sign in "*/(")]
-    words = {**FUNCTIONS, **rule.functions, "rule": rule}
-    source = (UNARY if len(rule.partials) == 1 else BINARY).format(
-        words=", ".join(words),
-        not_finite=" or ".join(f"{name} - {name}" for name in can_overflow),
-        **{name: with_floats(formula) for name, formula in formulas.items()},
-    )
     built: dict[str, Any] = {}
-    exec(source, globals(), built)
-    bound: Callable[..., Value] = built["bind"](**words)
-    return bound
+    exec(source_of(rule), globals(), built)
+    record_it: Callable[..., Value] = built["bind"](rule=rule, refusal=refusal, **FUNCTIONS, **rule.functions)
+    return record_it
 
 
 def operator(name: str) -> tuple[Callable[[Value, Value | Number], Value], Callable[[Value, Number], Value]]:
@@ -87,6 +47,11 @@ def method(name: str) -> Callable[..., Value]:
     return operate if len(RULES[name].partials) == 1 else binary
 
 
+def comparison(compare: Callable[[float, float], bool]) -> Callable[[Value, Value | Number], bool]:
+    """Build the method of an ordering comparison, which goes by `data` and gives a plain bool."""
+    return lambda self, other: compare(self.data, as_value(other).data)
+
+
 def record(op: Rule, data: float, a: Value | None, b: Value | None, da: float | None, db: float | None) -> Value:
     """Make the node of one operation: its value, its parents and its local derivatives."""
     node = new_object(Value)
@@ -102,16 +67,6 @@ def record(op: Rule, data: float, a: Value | None, b: Value | None, da: float | 
 
 
 new_object = object.__new__  # past the checks of `Value.__init__`: an operation has made its own
-
-
-def refusal(rule: Rule, error: Exception, *operands: float) -> Exception:
-    """Turn a failed operation into the exception that names it, its numbers and what it needs."""
-    got = ", ".join(f"{name} = {number}" for name, number in zip("ab", operands))
-    if not all(map(isfinite, operands)):
-        return ValueError(f"{rule.name}: needs finite numbers, got {got}")
-    if isinstance(error, OverflowError):
-        return OverflowError(f"{rule.name}: the result or a local derivative is too large for a float, got {got}")
-    return type(error)(f"{rule.name}: needs {rule.domain or str(error)}, got {got}")
 
 
 def as_float(number: Any) -> float:
@@ -223,21 +178,11 @@ class Value:
     minimum = method("minimum")
     logaddexp = method("logaddexp")
 
+    # Order is by value, equality by identity: two nodes of a graph are not one because their numbers agree.
+    __lt__, __le__, __gt__, __ge__ = map(comparison, (lt, le, gt, ge))
+
     def __pos__(self) -> Value:
         return self
-
-    # Order is by value, equality by identity: two nodes of a graph are not one because their numbers agree.
-    def __lt__(self, other: Value | Number) -> bool:
-        return self.data < as_value(other).data
-
-    def __le__(self, other: Value | Number) -> bool:
-        return self.data <= as_value(other).data
-
-    def __gt__(self, other: Value | Number) -> bool:
-        return self.data > as_value(other).data
-
-    def __ge__(self, other: Value | Number) -> bool:
-        return self.data >= as_value(other).data
 
     def __float__(self) -> float:
         return float(self.data)

@@ -12,7 +12,7 @@ import scalargrad
 PACKAGE = Path(scalargrad.__file__).parent
 LAYERS = (
     ("rules",),
-    ("engine", "formula"),
+    ("recording", "engine", "formula"),
     ("functions", "tracing", "views", "codegen", "checking", "differentiation", "nn", "losses", "optim"),
     ("drawing", "rendering", "reporting", "derivation", "equations", "mistakes", "training"),
     ("page", "examples", "expressions", "explaining", "worksheets", "cli", "__main__", "__init__"),
