@@ -50,6 +50,14 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
 
 
+def _notebook_svg(value: Value) -> str | None:
+    from .drawing import notebook_svg
+
+    return notebook_svg(value)
+
+
+Value._repr_svg_ = _notebook_svg  # type: ignore[attr-defined]  # what a notebook asks for: a Value shows its graph
+
 __all__ = [
     "Value",
     "check_gradients",

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from . import formula
-from .engine import Value, topological_order
+from .engine import CONSTANT, Value, topological_order
 from .formula import Expression
 from .rules import Rule
 
@@ -216,10 +216,8 @@ def roles(
     def role(node: Value) -> str:
         if node in given:
             return given[node]
-        if node is root:
-            return "loss"
         if node.parents:
-            return "quantity" if node.label else "operation"
-        return by_first_letter.get(node.label[0], "input") if node.label else "number"
+            return "loss" if node is root else "quantity" if node.label else "operation"
+        return "number" if node.op is CONSTANT and not node.label else by_first_letter.get(node.label[:1], "input")
 
     return {node: role(node) for node in topological_order(root)}

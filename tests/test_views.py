@@ -125,8 +125,10 @@ def test_roles_go_by_what_is_given_and_else_by_the_first_letter():
     nodes = {node.label: node for node in roles(error)}
     assert roles(error, parameters=[nodes["x"]])[nodes["x"]] == "parameter"
     assert {role for node, role in roles(error).items() if not node.label} == {"operation", "number"}
+    leaf = Value(2.0)
+    assert roles(leaf) == {leaf: "input"}
 
 
 def test_an_unknown_view_is_refused():
-    with pytest.raises(ValueError, match="view: needs \"operations\" or \"quantities\", got 'all'"):
+    with pytest.raises(ValueError, match='view: needs "operations" or "quantities", got \'all\''):
         view_of(Value(1.0), "all")
