@@ -12,10 +12,10 @@ import scalargrad
 PACKAGE = Path(scalargrad.__file__).parent
 LAYERS = (
     ("rules",),
-    ("recording", "engine", "formula"),
-    ("functions", "tracing", "views", "codegen", "checking", "differentiation", "nn", "losses", "optim"),
+    ("recording", "engine", "formula", "typesetting"),
+    ("functions", "tracing", "views", "codegen", "programs", "checking", "differentiation", "nn", "losses", "optim"),
     ("drawing", "rendering", "reporting", "derivation", "equations", "mistakes", "training"),
-    ("page", "examples", "expressions", "explaining", "worksheets", "cli", "__main__", "__init__"),
+    ("page", "examples", "walkthrough", "expressions", "explaining", "worksheets", "cli", "__main__", "__init__"),
 )
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 

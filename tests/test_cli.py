@@ -1,0 +1,123 @@
+"""The command as a user meets it: what it prints and writes, and how it refuses."""
+
+import json
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+from scalargrad.cli import main
+
+PUBLISHED = {  # WORKED_EXAMPLE's 16-digit figures of network A, as the document's author prints them
+    "first_forward": {
+        "out_h1": 0.7005671424739729,
+        "out_h2": 0.7310585786300049,
+        "net_o1": 2.0051871483883876,
+        "out_o1": 0.8813406204337122,
+        "net_o2": 2.1483497204987856,
+        "out_o2": 0.8955144637754225,
+    },
+    "gradients": {
+        "b1": 0.010742183129835565,
+        "b2": -0.012409318556507402,
+        "b3": 0.01287516032090534,
+        "b4": 0.08379177401075323,
+    },
+    "updated": {
+        "b1": 0.48925781687016445,
+        "b2": 1.0124093185565075,
+        "b3": 0.48712483967909465,
+        "b4": 0.9162082259892468,
+    },
+    "second_forward": {
+        "net_h1": 0.8258300879578699,
+        "out_h1": 0.6954725026123048,
+        "net_h2": 0.971030889277963,
+        "out_h2": 0.7253249281967498,
+        "net_o1": 2.022578998544453,
+        "out_o1": 0.8831474198595102,
+        "net_o2": 1.970574942645405,
+        "out_o2": 0.8776728542726611,
+    },
+}
+
+
+def test_example_prints_every_number_and_writes_pictures_and_a_copy(tmp_path, capsys):
+    assert main(["example", "--out", str(tmp_path / "made" / "here")]) == 0
+    printed = capsys.readouterr().out
+    for shown in (
+        "net_h1  = x1*w1 + x2*w2 + b1 = 0.5*0.1 + 1*0.3 + 0.5 = 0.85",
+        "E_total = E_o1 + E_o2 = 0.00704002 + 0.40097308 = 0.40801310",
+        "dE_total/dout_h1:  via net_o2    0.08379177 x  0.7        =  0.05865424",
+        "sum  0.05120865",
+        "w4   0.70000000   0.05870176   0.05870176  0.64129824",
+        "E_total: 0.40801310 before, 0.39198208 after one step",
+        "out_h2 is meant",
+    ):
+        assert shown in printed
+    folder = tmp_path / "made" / "here"
+    assert (folder / "worked-example.txt").read_text(encoding="utf-8") in printed
+    for view in ("operations", "quantities"):
+        assert ElementTree.parse(folder / f"{view}.svg").getroot().tag.endswith("svg")
+        assert str(folder / f"{view}.svg") in printed
+
+
+@pytest.mark.parametrize("network", ["two-output", "shared-bias"])
+@pytest.mark.parametrize("digits", ["3", "8", "17"])
+def test_example_fits_a_terminal_of_80_columns(network, digits, tmp_path, capsys):
+    main(["example", network, "--digits", digits, "--out", str(tmp_path)])
+    text = capsys.readouterr().out.split("Written:")[0]
+    assert digits == "17" or max(map(len, text.splitlines())) <= 80
+    assert text.isascii()
+
+
+def test_the_shared_bias_is_the_sum_of_both_paths(tmp_path, capsys):
+    main(["example", "shared-bias", "--out", str(tmp_path)])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "dE_total/db2 = -0.03050209 (through o1) + 0.12246708 (through o2)" in printed
+    assert "the path through o2 adds 0.12246708, and the gradient is 0.09196499" in printed
+
+
+def test_json_gives_the_published_figures_as_floats(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["example", "--json"]) == 0
+    numbers = json.loads(capsys.readouterr().out)
+    for part, figures in PUBLISHED.items():
+        assert {label: numbers[part][label] for label in figures} == figures
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["example", "three-output"], "argument network: invalid choice: 'three-output'"),
+        (["example", "--digits", "many"], "argument --digits: invalid int value: 'many'"),
+        (["example", "--digits", "99"], "digits: needs a number from 1 to 17, got 99"),
+        (["exmaple"], "invalid choice: 'exmaple'"),
+        ([], "required: COMMAND"),
+    ],
+)
+def test_a_mistake_is_one_line_on_standard_error_and_status_2(arguments, message, tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "scalargrad", *arguments], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert (result.returncode, result.stdout) == (2, "")
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_output_folder_that_cannot_be_written_is_refused(tmp_path, capsys):
+    (tmp_path / "taken").write_text("a file")
+    assert main(["example", "--out", str(tmp_path / "taken" / "folder")]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.splitlines()) == 1
+    assert str(tmp_path / "taken") in printed.err
+
+
+def test_a_reader_that_stops_early_is_no_error():
+    command = f'"{sys.executable}" -m scalargrad example --json | head -1'
+    result = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert (result.stdout, result.stderr) == ("{\n", "")
