@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from weakref import ref
 
 from .engine import Number, Value, as_float, as_value
+from .files import write_whole
 from .rules import RULES
 
 Activation: TypeAlias = str | bool | Callable[[Value], Value]
@@ -279,15 +280,7 @@ class MLP(Module):
         layers = [
             {"activation": layer.activation, "weights": layer.weights, "biases": layer.biases} for layer in self.layers
         ]
-        temporary = Path(f"{os.fspath(path)}.{os.getpid()}.tmp")
-        try:
-            with open(temporary, "w", encoding="utf-8") as file:
-                json.dump({"format": _FORMAT, "layers": layers}, file, allow_nan=False, indent=1)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, json.dumps({"format": _FORMAT, "layers": layers}, allow_nan=False, indent=1))
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Read the parameters from a file that `save` wrote.

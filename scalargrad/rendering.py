@@ -1,14 +1,15 @@
 """Turn DOT source into a picture: by the `dot` on the PATH, and without one by the Graphviz shipped inside a wheel.
 
-Reads nothing of the package: source in, bytes or a file out.
+Source in, bytes or a file out.
 """
 
 import os
 import shutil
 import subprocess
-from contextlib import suppress
 from pathlib import Path
 from threading import Lock
+
+from .files import write_whole
 
 SOURCE_FORMATS = ("gv", "dot")
 FORMATS = ("svg", "png", "pdf", *SOURCE_FORMATS)
@@ -49,17 +50,7 @@ def write(source: str, path: str | os.PathLike[str]) -> Path:
     Raises as `render`, and OSError with the path where it cannot be written; then no file is left behind.
     """
     target = Path(path)
-    picture = render(source, target.suffix.removeprefix(".").lower())
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        unfinished.write_bytes(picture)
-        unfinished.replace(target)
-    except OSError as error:
-        raise OSError(error.errno, f"draw: cannot write the picture: {error.strerror}", str(target)) from None
-    finally:
-        with suppress(OSError):  # where all went well it has the name of the target now
-            unfinished.unlink()
-    return target
+    return write_whole(target, render(source, target.suffix.removeprefix(".").lower()))
 
 
 def _by_program(source: str, picture_format: str) -> bytes:

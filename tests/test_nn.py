@@ -1,6 +1,7 @@
 """Neurons, layers and networks: numbers worked by hand, shapes, labels, deltas, copies and files."""
 
 import copy
+import errno
 import gc
 import json
 import random
@@ -403,9 +404,9 @@ def test_a_crash_while_saving_leaves_the_old_file(tmp_path, monkeypatch):
     network.layers[0].neurons[0].b.data = 3.0
 
     def crash(*arguments):
-        raise OSError("no space left on device")
+        raise OSError(errno.ENOSPC, "no space left on device")
 
-    monkeypatch.setattr(nn.os, "fsync", crash)
+    monkeypatch.setattr("scalargrad.files.os.fsync", crash)
     with pytest.raises(OSError, match="no space"):
         network.save(path)
     assert path.read_bytes() == before

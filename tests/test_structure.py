@@ -11,7 +11,7 @@ import scalargrad
 
 PACKAGE = Path(scalargrad.__file__).parent
 LAYERS = (
-    ("rules",),
+    ("rules", "files"),
     ("recording", "engine", "formula", "typesetting"),
     ("functions", "tracing", "views", "codegen", "programs", "checking", "differentiation", "nn", "losses", "optim"),
     ("drawing", "rendering", "reporting", "derivation", "equations", "mistakes", "training"),
