@@ -5,6 +5,7 @@ Reads the rules. A formula is an expression of Python's own `ast`; a `Name` in i
 
 import ast
 import re
+import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from typing import TypeAlias
@@ -30,7 +31,7 @@ def name(label: str) -> Expression:
 
 def number(value: float) -> Expression:
     """Make the expression that stands for a number."""
-    return ast.Constant(value) if value >= 0 else ast.UnaryOp(ast.USub(), ast.Constant(-value))
+    return ast.Constant(value + 0.0) if value >= 0 else ast.UnaryOp(ast.USub(), ast.Constant(-value))
 
 
 def substitute(expression: Expression, names: Mapping[str, Expression], numbers: Mapping[str, float]) -> Expression:
@@ -119,7 +120,7 @@ def tidy(expression: Expression) -> Expression:
 def _coefficient(expression: Expression) -> tuple[float, list[Expression]]:
     """Split a tidied expression into its number and its other factors, in order."""
     match expression:
-        case ast.Constant(value=value):
+        case ast.Constant(value=int() | float() as value):
             return float(value), []
         case ast.UnaryOp(op=ast.USub(), operand=operand):
             coefficient, factors = _coefficient(operand)
@@ -150,7 +151,7 @@ def _product(coefficient: float, operands: list[Expression]) -> Expression:
 def _quotient(left: Expression, right: Expression) -> Expression:
     coefficient, factors = _coefficient(left)
     match right:
-        case ast.Constant(value=value) if value and (coefficient != 1 or value == 1 or not factors):
+        case ast.Constant(value=int() | float() as value) if value and (coefficient != 1 or value == 1 or not factors):
             return _product(coefficient / value, factors)
     if coefficient < 0:
         return _product(-1.0, [_quotient(_product(-1.0, [left]), right)])
@@ -159,13 +160,15 @@ def _quotient(left: Expression, right: Expression) -> Expression:
 
 def _sum(left: Expression, right: Expression) -> Expression:
     match left, right:
-        case ast.Constant(value=first), ast.Constant(value=second):
+        case ast.Constant(value=int() | float() as first), ast.Constant(value=int() | float() as second):
             return number(first + second)
         case ast.Constant(value=0), _:
             return right
         case _, ast.Constant(value=0):
             return left
-        case ast.Constant(value=first), ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=second)):
+        case ast.Constant(value=int() | float() as first), ast.UnaryOp(
+            op=ast.USub(), operand=ast.Constant(value=int() | float() as second)
+        ):
             return number(first - second)
         case _, ast.UnaryOp(op=ast.USub(), operand=operand):
             return ast.BinOp(left, ast.Sub(), operand)
@@ -183,13 +186,13 @@ def _power(base: Expression, exponent: Expression) -> Expression:
 
 # --- writing -------------------------------------------------------------------------------------------------------
 
-_SUM, _PRODUCT, _POWER, _ATOM = range(4)  # how tightly an expression holds together
+SUM, PRODUCT, POWER, ATOM = range(4)  # how tightly an expression holds together, for `Notation.write`
 
 
 class Notation:
     """How to write each kind of expression; the base class writes Python, which is also the text of a formula."""
 
-    fraction_bar = False  # whether a quotient is set as a fraction, which needs no parentheses
+    fraction_bar = False  # whether fractions and exponents are set above each other, which needs no parentheses
 
     def name(self, label: str) -> str:
         return label
@@ -218,7 +221,7 @@ class Notation:
     def group(self, inner: str) -> str:
         return f"({inner})"
 
-    def write(self, expression: Expression, above: int = _SUM) -> str:
+    def write(self, expression: Expression, above: int = SUM) -> str:
         """Write an expression, in parentheses where it holds together less tightly than `above` asks."""
         written, tightness = self._write(expression)
         return written if tightness >= above else self.group(written)
@@ -226,30 +229,33 @@ class Notation:
     def _write(self, expression: Expression) -> tuple[str, int]:
         match expression:
             case ast.Name(id=label):
-                return self.name(label), _ATOM
-            case ast.Constant(value=value):
-                return self.number(value), _ATOM
+                return self.name(label), ATOM
+            case ast.Constant(value=int() | float() as value):
+                written = self.number(value)
+                return written, PRODUCT if " " in written else ATOM  # 2 \cdot 10^{-5} holds together less
             case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return self.negative(self.write(operand, _PRODUCT)), _SUM
+                return self.negative(self.write(operand, PRODUCT)), SUM
             case ast.BinOp(left=left, op=ast.Add(), right=right):
-                return self.sum(self.write(left), "+", self.write(right, _PRODUCT)), _SUM
+                return self.sum(self.write(left), "+", self.write(right, PRODUCT)), SUM
             case ast.BinOp(left=left, op=ast.Sub(), right=right):
-                return self.sum(self.write(left), "-", self.write(right, _PRODUCT)), _SUM
+                return self.sum(self.write(left), "-", self.write(right, PRODUCT)), SUM
             case ast.BinOp(left=left, op=ast.Mult(), right=right):
-                return self.product(self.write(left, _PRODUCT), self.write(right, _POWER)), _PRODUCT
+                return self.product(self.write(left, PRODUCT), self.write(right, POWER)), PRODUCT
             case ast.BinOp(left=left, op=ast.Div(), right=right):
                 if self.fraction_bar:
-                    return self.quotient(self.write(left), self.write(right)), _PRODUCT
-                return self.quotient(self.write(left, _PRODUCT), self.write(right, _POWER)), _PRODUCT
+                    return self.quotient(self.write(left), self.write(right)), PRODUCT
+                return self.quotient(self.write(left, PRODUCT), self.write(right, POWER)), PRODUCT
             case ast.Call(func=ast.Name(id="pow"), args=[base, exponent]):
-                return self.power(self.write(base, _ATOM), self.write(exponent, _ATOM)), _POWER
+                return self.power(
+                    self.write(base, ATOM), self.write(exponent, SUM if self.fraction_bar else ATOM)
+                ), POWER
             case ast.Call(func=ast.Name(id=function), args=arguments):
-                return self.call(function, [self.write(argument) for argument in arguments]), _ATOM
+                return self.call(function, [self.write(argument) for argument in arguments]), ATOM
         raise ValueError(f"formula: cannot write {ast.unparse(expression)!r}")
 
 
-_GREEK = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau phi chi psi omega".split()
+_GREEK = re.compile(
+    "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|upsilon|phi|chi|psi|omega"
 )
 _LATEX_FUNCTIONS: dict[str, str] = {
     "sigmoid": r"\sigma",
@@ -260,22 +266,21 @@ _LATEX_FUNCTIONS: dict[str, str] = {
 }
 _LATEX_SPECIAL = {
     **{sign: rf"\{sign}" for sign in "&%$#_{}"},
-    "\\": r"\backslash{}",
-    "~": r"\sim{}",
-    "^": r"\hat{}",
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
 }
 
 
 def _latex_word(word: str) -> str:
     """Set a run of characters: a letter or a number as it is, a Greek letter by its name, a word upright."""
-    if word in _GREEK:
-        return rf"\{word}"
-    if len(word) == 1 and word.isascii() and word.isalnum() or word.isdecimal():
+    greek = unicodedata.name(word, "").removeprefix("GREEK SMALL LETTER ").lower() if len(word) == 1 else word
+    if _GREEK.fullmatch(greek):
+        return rf"\{greek}"
+    if re.fullmatch(r"[A-Za-z]|[a-z]?[0-9]+", word):
         return word
-    if re.fullmatch(r"[a-z]\d+", word):
-        return word
-    escaped = "".join(_LATEX_SPECIAL.get(sign, sign) for sign in word)
-    return rf"\mathrm{{{escaped}}}" if word.isascii() else rf"\text{{{escaped}}}"
+    escaped = "".join(_LATEX_SPECIAL.get(sign, sign if sign.isprintable() else " ") for sign in word)
+    return rf"\mathrm{{{escaped}}}" if re.fullmatch(r"[A-Za-z0-9]+", word) else rf"\text{{{escaped}}}"
 
 
 class LaTeX(Notation):
@@ -290,7 +295,9 @@ class LaTeX(Notation):
             return _latex_word(label)
         base, first, second, layer = match.groups()
         index = ",".join(_latex_word(part) for part in (first, second) if part)
-        return _latex_word(base) + (f"_{{{index}}}" if index else "") + (f"^{{({layer})}}" if layer else "")
+        return (
+            _latex_word(base) + (f"_{{{index}}}" if index else "") + (f"^{{({_latex_word(layer)})}}" if layer else "")
+        )
 
     def number(self, value: float) -> str:
         digits, _, exponent = f"{value:.12g}".partition("e")
@@ -303,6 +310,8 @@ class LaTeX(Notation):
         return rf"\frac{{{left}}}{{{right}}}"
 
     def power(self, base: str, exponent: str) -> str:
+        if "^" in base and not base.startswith(r"\left("):
+            base = self.group(base)  # there is room for one exponent only
         return f"{base}^{{{exponent}}}"
 
     def call(self, function: str, arguments: list[str]) -> str:

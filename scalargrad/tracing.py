@@ -52,8 +52,8 @@ def trace(root: Value, view: str = "operations") -> Trace:
     shown = view_of(root, view)
     waiting = dict.fromkeys(shown.order, 0)
     for node in shown.order:
-        for edge in shown.edges(node):
-            waiting[edge.parent] += 1
+        for parent in shown.parents(node):
+            waiting[parent] += 1
     gradients = dict.fromkeys(shown.order, 0.0)
     gradients[root] = 1.0
     backward = []

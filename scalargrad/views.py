@@ -31,6 +31,8 @@ class View(Protocol):
     root: Value
     order: list[Value]  # parents first, the root last
 
+    def parents(self, node: Value) -> tuple[Value, ...]: ...
+
     def edges(self, node: Value) -> tuple[Edge, ...]: ...
 
     def name(self, node: Value) -> str: ...
@@ -65,6 +67,10 @@ class Operations:
             for node in self.order
         }
 
+    def parents(self, node: Value) -> tuple[Value, ...]:
+        """List the operands."""
+        return node.parents
+
     def edges(self, node: Value) -> tuple[Edge, ...]:
         """List the operands with the local derivatives, as recorded."""
         return tuple(map(Edge, node.parents, node.partials))
@@ -97,6 +103,10 @@ class Quantities:
         self._position = {node: position for position, node in enumerate(nodes)}
         self.order = [node for node in nodes if self._is_shown(node)]
         self._regions = {node: self._region(node) for node in self.order}
+
+    def parents(self, node: Value) -> tuple[Value, ...]:
+        """List the nearest labelled quantities below."""
+        return tuple(edge.parent for edge in self.edges(node))
 
     def edges(self, node: Value) -> tuple[Edge, ...]:
         """List the nearest labelled quantities below, each with the true derivative with respect to it."""
