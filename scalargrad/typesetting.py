@@ -1,0 +1,127 @@
+"""An equation with one derivative on its left, in the steps in which it is worked out, as text and as LaTeX.
+
+Reads the formulas. The derivation writes its equations with it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import NamedTuple
+
+from . import formula
+from .formula import Expression, LaTeX, Notation
+
+WIDTH = 80  # columns of a terminal
+_IN_ROW = 6  # factors, or terms that are one number or name, in one row of LaTeX
+
+
+class Equation(NamedTuple):
+    """A derivative and the sums that it equals, one after the other; a sum is a list of terms, a term of factors."""
+
+    left: Expression
+    sums: list[list[list[Expression]]]
+
+
+class Derivative(str):
+    """The name of a derivative: dE/dw. A mark tells one way between the two from the sum of all: dE/dw|direct."""
+
+    of: str
+    to: str
+    mark: str
+
+    def __new__(cls, of: str, to: str, mark: str = "") -> Derivative:
+        """Make the name; a plain string in every way, with its parts at hand for LaTeX."""
+        self = super().__new__(cls, f"d{of}/d{to}|{mark}" if mark else f"d{of}/d{to}")
+        self.of, self.to, self.mark = of, to, mark
+        return self
+
+
+class _LaTeX(LaTeX):
+    def name(self, label: str) -> str:
+        if isinstance(label, Derivative):
+            written = rf"\frac{{\partial {super().name(label.of)}}}{{\partial {super().name(label.to)}}}"
+            return written + (rf"\Big|_{{\text{{{label.mark}}}}}" if label.mark else "")
+        return rf"\cdots\text{{{label[1:].rstrip('…')}}}" if label.startswith("…") else super().name(label)
+
+
+def as_text(equation: Equation) -> str:
+    """Write an equation for a terminal, 80 columns wide where the names allow it.
+
+    >>> print(as_text(Equation(formula.name(Derivative("y", "x")), [[[formula.parse("cos(x)"), formula.parse("2")]]])))
+    dy/dx = cos(x) * 2
+    """
+    left = formula.text(equation.left)
+    lines = [left] if len(left) > WIDTH // 3 else []
+    margin = "  " if lines else " " * len(left)
+    for sign, written in _rows(equation, Notation(), parenthesised=False):
+        line = f"{margin if lines else left} {sign} "
+        parts = [f" * {factor}" if number else factor for number, factor in enumerate(written)]
+        for piece in [piece for part in parts for piece in _pieces(part, WIDTH - len(line))]:
+            if line.strip() and len(line) + len(piece) > WIDTH:
+                lines.append(line)
+                line = f"{margin}   {piece.lstrip()}"
+            else:
+                line += piece
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def as_latex(equation: Equation) -> list[str]:
+    """Write an equation as the rows of an `aligned`."""
+    left, lines = _LaTeX().write(equation.left), []
+    for sign, written in _rows(equation, _LaTeX(), parenthesised=True):
+        start = f"{left} &= " if sign == "=" else rf"&\quad {sign} "
+        left = ""
+        for begin in range(0, len(written), _IN_ROW):
+            lines.append(start + r" \cdot ".join(written[begin : begin + _IN_ROW]))
+            start = r"&\qquad \cdot "
+    return lines
+
+
+def _rows(equation: Equation, notation: Notation, parenthesised: bool) -> Iterator[tuple[str, list[str]]]:
+    """Write each term as its sign and its factors; a sum that reads like the one before it is left out."""
+    before = [("=", [notation.write(equation.left)])]
+    for terms in equation.sums:
+        rows: list[tuple[str, list[str]]] = []
+        for first, *others in terms:
+            sign = "+" if rows else "="
+            if rows and isinstance(first, ast.UnaryOp):
+                sign, first = "-", first.operand
+            written = [notation.write(first, formula.PRODUCT if others and not _is_negative(first) else formula.SUM)]
+            for factor in others:
+                bare = _is_negative(factor) and not parenthesised
+                written.append(notation.write(factor, formula.SUM if bare else formula.PRODUCT))
+            rows.append((sign, written))
+        if all(len(written) == 1 for _, written in rows):
+            length = _IN_ROW if parenthesised else len(rows)
+            rows = [_on_one_line(rows[begin : begin + length]) for begin in range(0, len(rows), length)]
+        if rows != before:
+            yield from rows
+        before = rows
+
+
+def _is_negative(expression: Expression) -> bool:
+    return isinstance(expression, ast.UnaryOp)
+
+
+def _on_one_line(rows: list[tuple[str, list[str]]]) -> tuple[str, list[str]]:
+    (sign, [first]), *others = rows
+    return sign, [" ".join([first, *(f"{sign} {term}" for sign, [term] in others)])]
+
+
+def _pieces(written: str, room: int) -> list[str]:
+    """Cut a formula where a line of it may end: at the signs, or else the products, in the fewest parentheses."""
+    if len(written) <= room:
+        return [written]
+    places = [
+        (written.count("(", 0, at) - written.count(")", 0, at), match[0] == "*", at)
+        for match in re.finditer(r" [+-] |(?<!\*)\*(?!\*)", written)
+        if (at := match.start())
+    ]
+    best = min(places)[:2] if places else None
+    ends = [0, *(at for *kind, at in places if tuple(kind) == best), len(written)]
+    pieces = [written[start:end] for start, end in pairwise(ends)]
+    return pieces if len(pieces) == 1 else [short for piece in pieces for short in _pieces(piece, room)]
