@@ -11,10 +11,21 @@ import scalargrad
 
 PACKAGE = Path(scalargrad.__file__).parent
 LAYERS = (
-    ("rules", "files"),
+    ("rules", "files", "differences", "tables"),
     ("recording", "engine", "formula", "typesetting"),
-    ("functions", "tracing", "views", "codegen", "programs", "checking", "differentiation", "nn", "losses", "optim"),
-    ("drawing", "rendering", "reporting", "derivation", "equations", "mistakes", "training"),
+    ("functions", "views", "tracing", "checking", "differentiation", "programs", "codegen", "nn", "losses", "optim"),
+    (
+        "rendering",
+        "drawing",
+        "reporting",
+        "derivation",
+        "equations",
+        "mistakes",
+        "data",
+        "samples",
+        "history",
+        "training",
+    ),
     ("page", "examples", "walkthrough", "expressions", "explaining", "worksheets", "cli", "__main__", "__init__"),
 )
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
