@@ -13,7 +13,7 @@ from operator import index
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import graphviz  # type: ignore[import-untyped]
+import graphviz
 
 from . import formula, rendering
 from .engine import CONSTANT, Value

