@@ -26,7 +26,18 @@ LAYERS = (
         "history",
         "training",
     ),
-    ("page", "examples", "walkthrough", "expressions", "explaining", "worksheets", "cli", "__main__", "__init__"),
+    (
+        "page",
+        "examples",
+        "walkthrough",
+        "expressions",
+        "explaining",
+        "worksheet_forms",
+        "worksheets",
+        "cli",
+        "__main__",
+        "__init__",
+    ),
 )
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 
