@@ -1,0 +1,68 @@
+"""Put the parts of the page together into one file: template, style, modules, pictures and data.
+
+Reads the files beside it. Each script is an ordinary ES module; joined into one, they need no server and no network.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+_IMPORT = re.compile(r'^import (?:\* as )?(\w+|\{[^}]*\}) from "\./(\w+)\.js";$', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:const|function|class) (\w+))", re.MULTILINE)
+
+
+def part(name: str) -> str:
+    """Read one of the files of the page."""
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def script(main: str, generated: Mapping[str, str]) -> str:
+    """Join a module and all that it imports into one script, each after those that it needs itself.
+
+    A module becomes a function that is called at once and gives back what the module exports, so that each keeps
+    its own names. `generated` holds the modules that are no files.
+    """
+    written: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        if name in written:
+            return
+        source = generated.get(name) or part(f"{name}.js")
+        for _, needed in _IMPORT.findall(source):
+            add(needed)
+        exported = ", ".join(_EXPORT.findall(source))
+        body = _EXPORT.sub("", _IMPORT.sub(r"const \1 = \2_js;", source)).strip()
+        written[name] = f"const {name}_js = (() => {{\n{body}\nreturn {{ {exported} }};\n}})();\n"
+
+    add(main)
+    return "\n".join(written.values())
+
+
+def as_data(data: Any) -> str:
+    """Write data as JSON that can stand in a page: no sign in it can end the element that holds it.
+
+    >>> as_data("</script>")
+    '"\\\\u003c/script\\\\u003e"'
+    """
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return re.sub("[<>&\u2028\u2029\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def page(title: str, lang: str, program: str, data: Any, pictures: Mapping[str, str]) -> str:
+    """Fill the template. Nothing but this very program may run in the page, and nothing is fetched."""
+    digest = base64.b64encode(hashlib.sha256(program.encode()).digest()).decode()
+    fill = {
+        "lang": {"en": "en", "zh": "zh-CN"}[lang],
+        "title": html.escape(title),
+        "policy": f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'",
+        "style": part("style.css"),
+        "data": as_data(data),
+        "script": program,
+        **pictures,
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: fill[match[1]], part("template.html"))

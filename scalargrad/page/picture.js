@@ -1,0 +1,192 @@
+// Shows one view of the graph: fills the nodes with text, lights up what a step is about, zooms and follows.
+
+import { written } from "./numbers.js";
+
+const NAMESPACE = "http://www.w3.org/2000/svg";
+const LONGEST = 28; // signs of a label, as in the layout
+const MOST_DIGITS = 4; // what a node has room for
+const FONT = 14; // of a name, in units of the picture
+const READABLE = 12; // pixels; below that the picture scrolls
+const SMALLEST = 10; // pixels; down to that it rather shows as a whole
+const LINE = 17; // from line to line, in units of the picture
+
+/** Makes the picture of a view inside its scrolling frame. */
+export function makePicture(frame, graph, viewName) {
+  const svg = frame.querySelector("svg");
+  const { width, height } = svg.viewBox.baseVal;
+  const partsOf = (i) => nodeParts(document.getElementById(`${viewName}_${i}`));
+  const nodes = new Map(graph.views[viewName].shown.map((i) => [i, partsOf(i)]));
+  const edges = new Map();
+  for (const edge of svg.querySelectorAll(".edge")) edges.set(edge.id, edge);
+  const tag = makeTag(svg);
+  let zoom = null; // null: as large as it has to be
+  let lit = [];
+  let subject = [];
+
+  for (const [i, parts] of nodes) {
+    setName(parts.name, graph.nodes[i], viewName);
+    [parts.name, parts.value, parts.gradient].forEach((line, k) => {
+      const above = graph.nodes[i].number ? 0 : (k - 1) * LINE;
+      line?.setAttribute("y", parts.middle + above + (k === 0 && line !== parts.gradient ? 3 : 5));
+    });
+  }
+
+  function scale() {
+    const fit = 0.985 * Math.min(frame.clientWidth / width, frame.clientHeight / height);
+    if (zoom === "fit") return fit;
+    const type = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+    const whole = fit * FONT >= SMALLEST * type;
+    return zoom ?? Math.min(whole ? fit : (READABLE / FONT) * type, 1.7 * type);
+  }
+
+  function resize() {
+    if (!frame.clientWidth) return;
+    const now = scale();
+    svg.style.width = `${width * now}px`;
+    svg.style.height = `${height * now}px`;
+    follow(false);
+  }
+
+  function follow(smoothly) {
+    const boxes = subject.map((i) => nodes.get(i)?.group.getBoundingClientRect()).filter(Boolean);
+    if (!boxes.length) return;
+    const view = frame.getBoundingClientRect();
+    const middle = (from, to) =>
+      (Math.min(...boxes.map((box) => box[from])) + Math.max(...boxes.map((box) => box[to]))) / 2;
+    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    frame.scrollTo({
+      left: frame.scrollLeft + middle("left", "right") - view.left - frame.clientWidth / 2,
+      top: frame.scrollTop + middle("top", "bottom") - view.top - frame.clientHeight / 2,
+      behavior: smoothly && !calm ? "smooth" : "auto",
+    });
+  }
+
+  function show(state, digits, hidden) {
+    const figures = digits === "all" ? MOST_DIGITS : Math.min(digits, MOST_DIGITS);
+    for (const [i, parts] of nodes) {
+      const { value, gradient, arrived, count } = state[i];
+      const ask = hidden?.node === i ? hidden.what : "";
+      const valueText = ask === "value" ? "?" : value === null ? "" : written(value, figures);
+      if (graph.nodes[i].number) {
+        put(parts.name, valueText);
+        continue;
+      }
+      put(parts.value, valueText, parts.room);
+      const waits = arrived < count;
+      const sum = gradient === null ? "" : `∂ ${written(gradient, figures)}${waits ? " …" : ""}`;
+      put(parts.gradient, ask === "gradient" ? "∂ ?" : sum, parts.room);
+      const reached = value === null ? "unknown" : gradient === null ? "known" : waits ? "waiting" : "complete";
+      if (parts.group.dataset.state !== reached) parts.group.dataset.state = reached;
+    }
+  }
+
+  function light({ now = [], from = [], edgeIds = [], backwards = false, tagText = "" }) {
+    for (const element of lit) element.classList.remove("now", "from", "lit", "back");
+    lit = [];
+    const mark = (element, ...classes) => element && (element.classList.add(...classes), lit.push(element));
+    for (const i of now) mark(nodes.get(i)?.group, "now");
+    for (const i of from) mark(nodes.get(i)?.group, "from");
+    for (const id of edgeIds) mark(edges.get(`${viewName}_${id}`), "lit", ...(backwards ? ["back"] : []));
+    tag.show(tagText && edges.get(`${viewName}_${edgeIds[0]}`)?.querySelector("path"), tagText);
+    subject = [...now, ...from];
+    requestAnimationFrame(() => follow(true)); // the browser lays the page out once, then
+  }
+
+  new ResizeObserver(resize).observe(frame);
+  return {
+    show,
+    light,
+    resize,
+    zoomBy(factor) {
+      zoom = scale() * factor;
+      resize();
+    },
+    toggleFit() {
+      zoom = zoom === "fit" ? null : "fit";
+      resize();
+    },
+  };
+}
+
+function nodeParts(group) {
+  const [name, value, gradient] = group.querySelectorAll("text");
+  const points = group.querySelector("polygon, path, ellipse").getBBox();
+  value?.classList.add("value");
+  gradient?.classList.add("gradient");
+  name.classList.add("name");
+  return { group, name, value, gradient, middle: points.y + points.height / 2, room: points.width - 8 };
+}
+
+/** Writes a text where it has changed, no wider than its room: nothing else in the picture is touched. */
+function put(element, text, room = Infinity) {
+  if (element.textContent === text) return;
+  element.textContent = text;
+  if (widthOf(text) > room) {
+    element.setAttribute("textLength", room);
+    element.setAttribute("lengthAdjust", "spacingAndGlyphs");
+  } else if (element.hasAttribute("textLength")) {
+    element.removeAttribute("textLength");
+  }
+}
+
+const ruler = document.createElement("canvas").getContext("2d");
+ruler.font = `700 12.5px ${getComputedStyle(document.documentElement).getPropertyValue("--picture-font")}`;
+
+/** Measures a text without a layout of the page, which in a large picture takes longer than all else. */
+function widthOf(text) {
+  return ruler.measureText(text).width;
+}
+
+function setName(element, { name: [base, below, above], label, symbol, number }, viewName) {
+  if (number) return;
+  element.textContent = "";
+  const add = (text, className) => {
+    const part = document.createElementNS(NAMESPACE, "tspan");
+    part.textContent = text;
+    part.setAttribute("class", className);
+    element.append(part);
+    return part;
+  };
+  const shortened = base.replace(/\s+/g, " ").trim();
+  const signs = [...shortened];
+  add(signs.length > LONGEST ? `${signs.slice(0, LONGEST - 1).join("")}…` : shortened, "base");
+  if (above) add(above, "small").setAttribute("dy", "-5");
+  if (below) add(below, "small").setAttribute("dy", above ? "9" : "4");
+  if (symbol && viewName === "operations") {
+    add(`\u00a0 ${symbol}`, "symbol").setAttribute("dy", below ? "-4" : above ? "5" : "0");
+  }
+  element.parentNode.setAttribute("aria-label", label);
+}
+
+/** Makes the tag that stands on an edge and says what it multiplies by. */
+function makeTag(svg) {
+  const group = document.createElementNS(NAMESPACE, "g");
+  const back = document.createElementNS(NAMESPACE, "rect");
+  const label = document.createElementNS(NAMESPACE, "text");
+  const set = (element, attributes) => Object.entries(attributes).forEach(([k, v]) => element.setAttribute(k, v));
+  group.setAttribute("class", "tag");
+  group.append(back, label);
+  svg.querySelector(".graph").append(group);
+  return {
+    show(path, text) {
+      group.style.display = text && path ? "" : "none";
+      if (!text || !path) return;
+      const [x, y] = middleOf(path.getAttribute("d"));
+      const width = widthOf(text) + 10;
+      label.textContent = text;
+      set(back, { x: x - width / 2, y: y - 9, width, height: 18, rx: 9 });
+      set(label, { x, y: y + 4, "text-anchor": "middle" });
+    },
+  };
+}
+
+/** Finds the middle of a path of cubic curves, M p C p p p C ..., as Graphviz writes it. */
+function middleOf(d) {
+  const numbers = d.match(/-?[\d.]+/g).map(Number);
+  const point = (i) => [numbers[2 * i], numbers[2 * i + 1]];
+  const curves = (numbers.length / 2 - 1) / 3;
+  const start = 3 * Math.floor(curves / 2);
+  if (curves % 2 === 0) return point(start);
+  const [p, q, r, s] = [0, 1, 2, 3].map((i) => point(start + i));
+  return [0, 1].map((i) => (p[i] + 3 * q[i] + 3 * r[i] + s[i]) / 8);
+}

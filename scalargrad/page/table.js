@@ -1,0 +1,75 @@
+// The table of all labelled quantities: value, gradient and, if asked for, the central difference.
+
+import { centralDifference } from "./engine.js";
+import * as m from "./mathml.js";
+import { written } from "./numbers.js";
+
+export function makeTable(body, graph, goTo) {
+  const rows = inOrder(graph).map((i) => {
+    const row = body.insertRow();
+    const head = document.createElement("th");
+    const button = document.createElement("button");
+    head.scope = "row";
+    button.type = "button";
+    button.title = graph.nodes[i].label;
+    button.append(m.math(m.name(graph.nodes[i].name)));
+    button.addEventListener("click", () => goTo(i));
+    head.append(button);
+    row.append(head);
+    row.dataset.role = graph.nodes[i].role;
+    row.dataset.quantity = graph.nodes[i].label;
+    const [value, gradient, difference] = ["value", "gradient", "difference"].map((name) => {
+      const cell = row.insertCell();
+      cell.className = name;
+      return cell;
+    });
+    return { i, row, value, gradient, difference };
+  });
+
+  let found = new Map(); // the differences of the present numbers, as far as they were asked for
+  let foundFor = null;
+
+  function differenceOf(i, numbers) {
+    if (foundFor !== numbers) [found, foundFor] = [new Map(), numbers];
+    if (!found.has(i)) found.set(i, centralDifference(graph.nodes, numbers.values, i));
+    return found.get(i);
+  }
+
+  return function show(state, digits, hidden, now, { numbers, differences }) {
+    for (const { i, row, value, gradient, difference } of rows) {
+      const entry = state[i];
+      const ask = hidden?.node === i ? hidden.what : "";
+      const waits = entry.arrived < entry.count;
+      put(value, ask === "value" ? "?" : entry.value === null ? "" : written(entry.value, digits));
+      const sum = entry.gradient === null ? "" : written(entry.gradient, digits) + (waits ? " …" : "");
+      put(gradient, ask === "gradient" ? "?" : sum);
+      gradient.classList.toggle("waiting", waits);
+      if (row.classList.toggle("now", i === now)) requestAnimationFrame(() => bringIntoView(row));
+      if (differences) {
+        const slope = entry.gradient === null || waits || ask ? "" : differenceOf(i, numbers);
+        put(difference, slope === "" ? "" : slope === null ? "–" : written(slope, digits));
+      }
+    }
+  };
+}
+
+/** Scrolls the panel, and only the panel, so that a row can be seen. */
+function bringIntoView(row) {
+  const panel = row.closest("[role=tabpanel]");
+  const view = panel.getBoundingClientRect();
+  const { top, bottom, height } = row.getBoundingClientRect();
+  if (top < view.top + height || bottom > view.bottom) panel.scrollTop += top - view.top - view.height / 2;
+}
+
+function put(cell, text) {
+  if (cell.textContent !== text) cell.textContent = text;
+}
+
+/** Lists the quantities as a person would: inputs, parameters, targets by name, then in order of computation. */
+function inOrder({ nodes, views }) {
+  const rank = (i) => (nodes[i].parents.length ? 3 : ["input", "parameter", "target"].indexOf(nodes[i].role));
+  const byName = new Intl.Collator("en", { numeric: true }).compare;
+  return [...views.quantities.shown].sort(
+    (a, b) => rank(a) - rank(b) || (rank(a) === 3 ? a - b : byName(nodes[a].label, nodes[b].label)),
+  );
+}

@@ -1,0 +1,25 @@
+// Tabs: one panel is shown at a time; the arrow keys go from tab to tab.
+
+export function makeTabs(list) {
+  const tabs = [...list.querySelectorAll("[role=tab]")];
+
+  function choose(chosen) {
+    for (const tab of tabs) {
+      tab.setAttribute("aria-selected", String(tab === chosen));
+      tab.tabIndex = tab === chosen ? 0 : -1;
+      document.getElementById(tab.getAttribute("aria-controls")).hidden = tab !== chosen;
+    }
+  }
+
+  tabs.forEach((tab, i) => {
+    tab.addEventListener("click", () => choose(tab));
+    tab.addEventListener("keydown", ({ key }) => {
+      const by = { ArrowRight: 1, ArrowLeft: -1 }[key];
+      if (!by) return;
+      const next = tabs.at((i + by) % tabs.length);
+      choose(next);
+      next.focus();
+    });
+  });
+  choose(tabs[0]);
+}

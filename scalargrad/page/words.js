@@ -1,0 +1,38 @@
+// Finds the words of the page in the language that is shown, and puts names and numbers into them.
+
+let messages = {};
+let shown = "en";
+
+export function load(tables) {
+  messages = tables;
+}
+
+export function speak(lang) {
+  shown = lang;
+}
+
+export function language() {
+  return shown;
+}
+
+/** Gives the text of a message with `{name}` replaced. */
+export function text(key, fill = {}) {
+  return messages[shown][key].replace(/\{(\w+)\}/g, (_, name) => String(fill[name]));
+}
+
+/** Gives the parts of a message as nodes; what is put in may be an element. */
+export function phrase(key, fill = {}) {
+  return messages[shown][key].split(/\{(\w+)\}/).map((part, i) => {
+    const put = i % 2 ? fill[part] : part;
+    return put instanceof Node ? put : document.createTextNode(String(put));
+  });
+}
+
+/** Writes the words into all elements that ask for them by data-text, data-label or data-title. */
+export function translate(root = document) {
+  for (const element of root.querySelectorAll("[data-text]")) element.textContent = text(element.dataset.text);
+  for (const element of root.querySelectorAll("[data-label]")) {
+    element.setAttribute("aria-label", text(element.dataset.label));
+    if (element.matches("button")) element.title = text(element.dataset.label);
+  }
+}

@@ -1,0 +1,1 @@
+"""A real browser for the tests of the page, and a hand to turn its pages with."""

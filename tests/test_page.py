@@ -1,0 +1,675 @@
+"""The step-through page, in a real browser that has no network: what it shows, against Python's own numbers."""
+
+import json
+import re
+import statistics
+from itertools import pairwise
+
+import pytest
+from page_support.browser import Reader, chromium
+
+from scalargrad import Value, page, sigmoid, topological_order, trace, write_page
+from scalargrad.engine import operation as recorder
+from scalargrad.examples import EXAMPLES, step, two_output
+from scalargrad.functions import operation
+from scalargrad.page import bundle, javascript
+from scalargrad.rules import RULES
+from scalargrad.views import is_number
+
+NASTY = ("<script>alert(1)</script>", "]]>", "\"'`&amp;", "权重", "🙂", "</script><b>", "a\\nb{c|d}", "\x07bell")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """The pages of both networks, written once."""
+    folder = tmp_path_factory.mktemp("pages")
+    return {name: write_page(build().root, folder / f"{name}.html") for name, build in EXAMPLES.items()}
+
+
+@pytest.fixture
+def read(browser):
+    """Open pages; at the end of the test none of them may have complained or fetched anything but itself."""
+    contexts, readers = [], []
+
+    def open_page(path, address="", context=(), **size):
+        contexts.append(browser.new_context(offline=True, reduced_motion="reduce", **dict(context)))
+        readers.append(Reader(contexts[-1], path, address, **size))
+        return readers[-1]
+
+    yield open_page
+    for reader in readers:
+        assert not reader.complaints
+        assert all(url.startswith("file:") for url in reader.fetched)
+    for context in contexts:
+        context.close()
+
+
+def number_of(node, root):
+    return topological_order(root).index(node)
+
+
+# --- the steps and their numbers
+
+
+@pytest.mark.parametrize("view", ["quantities", "operations"])
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_all_steps_go_forth_and_back(read, files, name, view):
+    example = EXAMPLES[name]()
+    recorded = trace(example.root, view)
+    computed = sum(bool(entry.node.parents) for entry in recorded.forward)
+    passed = sum(not is_number(entry.parent) for entry in recorded.backward)
+    last = 1 + computed + 1 + passed + len(example.parameters)
+
+    reader = read(files[name], f"#view={view}")
+    assert reader.steps() == (0, last)
+    forth, back = reader.walk()
+    assert len(forth) == last + 1
+    assert all(before != after for before, after in pairwise(forth))
+    assert back[::-1] == forth
+
+
+@pytest.mark.parametrize("view", ["quantities", "operations"])
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_last_step_shows_python_s_numbers_in_all_digits(read, files, name, view):
+    python = step(EXAMPLES[name])
+    reader = read(files[name], f"#view={view}")
+    reader.all_digits()
+    reader.press("End")
+    assert reader.column(0) == python.after.numbers()
+    assert reader.column(1) == {label: node.grad for label, node in python.before.quantities.items()}
+
+
+def test_the_parameters_are_those_of_the_published_example(read, files):
+    reader = read(files["two-output"])
+    reader.all_digits()
+    reader.press("End")
+    shown = reader.column(0)
+    rounded = {label: f"{shown[label]:.8f}" for label in ("w1", "w2", "w3", "w4", "w5", "w6", "w7", "w8")}
+    assert rounded == {
+        "w1": "0.09462891",
+        "w2": "0.28925782",
+        "w3": "0.60869356",
+        "w4": "0.64129824",
+        "w5": "0.19356242",
+        "w6": "0.38712484",
+        "w7": "0.80907194",
+        "w8": "0.83874330",
+    }
+    assert [shown[label] for label in ("b1", "b2", "b3", "b4")] == [
+        0.48925781687016445,
+        1.0124093185565075,
+        0.48712483967909465,
+        0.9162082259892468,
+    ]
+    assert (shown["out_o1"], shown["out_o2"]) == (0.8831474198595102, 0.8776728542726611)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_each_backward_step_shows_the_sum_so_far(read, files, name):
+    example = EXAMPLES[name]()
+    reader = read(files[name])
+    reader.all_digits()
+    reader.click("#phases [data-phase=backward]")
+    for entry in trace(example.root, "quantities").backward:
+        if is_number(entry.parent):
+            continue
+        reader.press("ArrowRight")
+        _, gradient, _ = reader.table()[entry.parent.label]
+        assert float(gradient.replace("−", "-").removesuffix(" …")) == entry.total
+        assert gradient.endswith(" …") is not entry.complete
+        state = reader.page.get_attribute(f"#quantities_{number_of(entry.parent, example.root)}", "data-state")
+        assert state == ("complete" if entry.complete else "waiting")
+
+
+def test_a_step_says_its_formula_and_lights_its_edge(read, files):
+    example = two_output()
+    reader = read(files["two-output"])
+    node = example.quantities["net_h1"]
+    reader.press("ArrowRight")
+    assert [part.replace(" ", "") for part in reader.page.locator(".lines mtr").all_text_contents()] == [
+        "neth1=x1⋅w1+x2⋅w2+b1",
+        "=0.5×0.1+1×0.3+0.5",
+        "=0.85",
+    ]
+    lit = reader.page.locator(".edge.lit")
+    assert lit.count() == 5
+    reader.click("#phases [data-phase=backward]")
+    reader.page.locator("tr[data-quantity=w1] button").click()
+    assert lit.get_attribute("id").startswith(f"quantities_{number_of(node, example.root)}_")
+    assert "complete" in reader.card()
+
+
+# --- live
+
+
+def test_after_an_edit_everything_equals_a_fresh_run(read, files):
+    example = two_output()
+    reader = read(files["two-output"])
+    reader.all_digits()
+    reader.click("#phases [data-phase=update]")
+    reader.press("ArrowLeft")
+    reader.edit(number_of(example.quantities["w3"], example.root), -0.25)
+
+    numbers = {parameter.label: parameter.data for parameter in example.parameters} | {"w3": -0.25}
+    fresh = two_output(numbers)
+    fresh.root.backward()
+    assert reader.column(0) == pytest.approx(fresh.numbers(), rel=1e-12)
+    gradients = {label: node.grad for label, node in fresh.quantities.items()}
+    assert reader.column(1) == pytest.approx(gradients, rel=1e-12)
+    drawn = reader.page.text_content(f"#quantities_{number_of(example.root, example.root)} .value")
+    assert drawn == f"{fresh.root.data:.4g}"
+
+    reader.click("#panel-edit .reset")
+    assert reader.column(0) == example.numbers()
+
+
+def test_a_slider_changes_its_leaf(read, files):
+    example = two_output()
+    reader = read(files["two-output"])
+    reader.click("#tab-edit")
+    field = f"#leaf-{number_of(example.quantities['x1'], example.root)}"
+    reader.page.locator(f"{field} ~ input").press("ArrowRight")
+    assert reader.page.input_value(field) == "0.55"
+
+
+def test_100_training_steps_equal_python_s(read, files):
+    parameters = {parameter.label: parameter.data for parameter in two_output().parameters}
+    losses = []
+    for _ in range(101):
+        example = two_output(parameters)
+        example.root.backward()
+        losses.append(example.root.data)
+        parameters = {leaf.label: leaf.data - leaf.grad for leaf in example.parameters}
+
+    reader = read(files["two-output"])
+    reader.all_digits()
+    reader.click("#tab-train")
+    reader.click("#train-100")
+    reader.press("End")
+    reader.press("ArrowLeft")
+    shown = reader.column(0)
+    assert {label: shown[label] for label in parameters} == pytest.approx(parameters, rel=1e-12)
+    assert shown["E_total"] == pytest.approx(losses[-1], rel=1e-12)
+    assert "100" in reader.page.inner_text("#loss")
+    points = re.findall(r"[ML]", reader.page.get_attribute("#curve .curve", "d"))
+    assert len(points) == 101
+
+
+def test_the_learning_rate_sets_the_step(read, files):
+    reader = read(files["two-output"])
+    reader.all_digits()
+    reader.click("#tab-train")
+    reader.page.fill("#rate", "0.5")
+    reader.press("Enter")
+    reader.press("Tab")
+    reader.click("#phases [data-phase=next]")
+    assert reader.column(0)["b1"] == 0.5 - 0.5 * 0.010742183129835565
+
+
+def test_leaving_the_domain_says_what_python_says_and_changes_nothing(read, tmp_path):
+    x = Value(2.0, label="x")
+    with pytest.raises(ValueError, match="log: needs a > 0") as refused:
+        Value(-1.0).log()
+    reader = read(write_page(x.log() * 3, tmp_path / "log.html"), "#step=2")
+    before = reader.table()
+    reader.edit(0, -1)
+    assert reader.page.inner_text("#error") == str(refused.value) == "log: needs a > 0, got a = -1.0"
+    assert reader.table() == before
+    assert reader.page.input_value("#leaf-0") == "2"
+    reader.edit(0, 4)
+    assert not reader.page.is_visible("#error")
+
+
+def test_a_gradient_that_grows_too_large_changes_nothing(read, tmp_path):
+    x, a = Value(1e-300, label="x"), Value(1e-200, label="a")
+    with pytest.raises(OverflowError, match="write_page: a gradient is too large for a float: it is inf"):
+        write_page(x * 1e200 * 1e200, tmp_path / "page.html")
+    root = x * 1e200 * 1e200 * a
+    reader = read(write_page(root, tmp_path / "page.html"))
+    reader.press("End")
+    before = reader.table()
+    reader.edit(number_of(a, root), 1)
+    assert reader.page.inner_text("#error") == "backward: a gradient is too large for a float: it is inf"
+    assert reader.table() == before
+
+
+def test_an_update_that_leaves_the_domain_is_said_in_the_last_step(read, tmp_path):
+    w = Value(1.0, label="w")
+    reader = read(write_page(w.log() * 3, tmp_path / "page.html"))
+    reader.press("End")
+    assert "log: needs a > 0, got a = -2.0" in reader.card()
+    reader.click("#tab-train")
+    reader.click("#train-1")
+    assert reader.page.inner_text("#error") == "log: needs a > 0, got a = -2.0"
+
+
+def test_the_formula_gives_way_where_an_edit_changes_its_branch(read, tmp_path):
+    x = Value(2.0, label="x")
+    reader = read(write_page(x.elu() * 3, tmp_path / "elu.html"))
+    reader.press("End")
+    assert "\n=\n1" in reader.card() or "=1" in re.sub(r"\s", "", reader.card())
+    reader.edit(0, -1)
+    assert "=0.367879" in re.sub(r"\s", "", reader.card())
+
+
+def test_an_operation_that_only_python_can_compute_is_shown_but_not_edited(read, tmp_path):
+    cube = operation("cube", lambda a: a**3, lambda a: 3 * a**2)
+    w = Value(2.0, label="w")
+    reader = read(write_page(cube(w), tmp_path / "cube.html", learning_rate=0.1))
+    reader.all_digits()
+    reader.press("End")
+    assert reader.column(0)["w"] == 2.0 - 0.1 * 12.0
+    reader.click("#tab-edit")
+    assert reader.page.is_disabled("#leaf-0")
+
+
+def test_central_differences_agree_with_the_gradients(read, files):
+    reader = read(files["two-output"])
+    reader.all_digits()
+    reader.page.check("#differences")
+    reader.click("#phases [data-phase=update]")
+    reader.press("ArrowLeft")
+    assert reader.column(2) == pytest.approx(reader.column(1), rel=1e-6, abs=1e-10)
+
+
+# --- the rows of the table in JavaScript
+
+POINTS = [
+    s * p for p in (0.0, 1e-300, 1e-9, 0.3, 0.5, 1.0, 2.0, 2.5, 7.0, 40.0, 709.5, 710.0, 1e155, 1e300) for s in (1, -1)
+]
+
+
+@pytest.fixture(scope="module")
+def rows_in_javascript(browser):
+    """Give a function that computes a row at many points in the browser: [y, partials] or the message."""
+    source, rows = javascript.module(RULES.values())
+    context = browser.new_context(offline=True)
+    blank = context.new_page()
+    blank.evaluate(
+        f"() => {{ {bundle.script('engine', {'rules': source})}\n globalThis.computed = (row, points) => points.map("
+        "(point) => { try { const { y, partials } = engine_js.compute(rules_js.RULES[row], point);"
+        " return [y, partials]; } catch (error) { return error.message; } }); }"
+    )
+    yield lambda rule, points: blank.evaluate("([row, points]) => computed(row, points)", [rows[rule], points])
+    context.close()
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.name)
+def test_a_row_gives_the_same_in_javascript(rows_in_javascript, rule):
+    points = [[a] for a in POINTS] if len(rule.operands) == 1 else [[a, b] for a in POINTS for b in POINTS]
+    compute = recorder(rule)
+    exact = rule.name in ("add", "sub", "mul", "div", "neg", "relu", "abs", "maximum", "minimum")
+    for point, computed in zip(points, rows_in_javascript(rule, points), strict=True):
+        try:
+            node = compute(*map(Value, point))
+        except (ArithmeticError, ValueError) as error:
+            refused = str(error)
+        else:
+            refused = ""
+        if refused:
+            assert computed == refused, point
+            continue
+        assert not isinstance(computed, str), (point, computed)
+        expected = [node.data, *node.partials]
+        got = [float(number) for number in (computed[0], *computed[1])]  # a whole number comes back as an int
+        assert got == (expected if exact else pytest.approx(expected, rel=1e-14, abs=1e-307)), point
+
+
+# --- the quiz
+
+
+@pytest.fixture
+def quiz(read, files):
+    reader = read(files["shared-bias"])
+    reader.click("#quiz")
+    return reader
+
+
+def test_the_quiz_hides_the_number_and_takes_three_digits(quiz):
+    quiz.press("ArrowRight")
+    assert "0.85" not in quiz.card()
+    assert quiz.table()["net_h1"][0] == "?"
+    assert quiz.ask("0.85") == "Right: 0.85"
+    quiz.press("ArrowRight")
+    assert quiz.page.locator(".node.now .value").text_content() == "?"
+    assert quiz.ask("0.701") == "Right: 0.700567"
+    assert quiz.table()["out_h1"][0] == "0.700567"
+    assert quiz.page.inner_text("#score") == "2 right at the first try, of 2"
+
+
+@pytest.mark.parametrize(
+    ("label", "typed", "named"),
+    [
+        ("w3", "-0.0305", "The local derivative is missing"),  # the upstream gradient alone
+        ("w3", "0.0214", "The sign is wrong"),
+        ("b2", "-0.0305", "This overwrites"),  # what comes through o1, without what came through o2
+    ],
+)
+def test_the_quiz_names_known_mistakes(quiz, label, typed, named):
+    quiz.click("#phases [data-phase=backward]")
+    quiz.page.locator(f"tr[data-quantity={label}] button").click()
+    assert quiz.ask(typed).startswith(named)
+    quiz.click("#hint")
+    assert quiz.page.locator(".lines math").count() > 0
+    right = {"w3": "-0.0214", "b2": "0,0920"}[label]
+    assert quiz.ask(right).startswith("Right")
+    assert quiz.page.inner_text("#score") == "0 right at the first try, of 1"
+
+
+def test_the_quiz_wants_two_digits_and_shows_what_is_given_up(quiz):
+    quiz.press("ArrowRight", 2)
+    assert quiz.ask("0.7") == "That may be it, but give at least two significant digits."
+    assert quiz.ask("seven") == "Please type a number."
+    quiz.click("#give-up")
+    assert quiz.page.inner_text("#verdict") == "The number is 0.700567."
+    quiz.click("#quiz")
+    assert "0.700567" in quiz.card()
+
+
+# --- leaves without a name
+
+
+def test_parameters_without_a_label_get_a_name_and_can_be_trained(read, tmp_path):
+    weight, bias = Value(0.5), Value(-0.25)
+    loss = (weight * 3 + bias) ** 2
+    path = write_page(loss, tmp_path / "page.html", parameters=[weight, bias], learning_rate=0.01)
+    loss.backward()
+    reader = read(path)
+    reader.all_digits()
+    reader.press("End")
+    shown = reader.column(0)
+    assert (shown["p1"], shown["p2"]) == (0.5 - 0.01 * weight.grad, -0.25 - 0.01 * bias.grad)
+    assert (weight.label, bias.label) == ("", "")
+
+
+# --- the address, the keyboard, the paper
+
+
+def test_the_step_is_in_the_address_both_ways(read, files):
+    reader = read(files["two-output"], "#step=12")
+    assert reader.steps()[0] == 12
+    reader.press("ArrowRight")
+    reader.page.wait_for_url("**#step=13")
+    reader.go(5)
+    assert reader.steps()[0] == 5
+    reader.page.evaluate("location.hash = 'step=99999'")
+    reader.page.wait_for_function("document.querySelector('#next').disabled")
+
+
+def test_the_keyboard_alone_reaches_everything(read, files):
+    reader = read(files["two-output"])
+    reader.press("End")
+    assert reader.steps()[0] == reader.steps()[1]
+    reader.press("Home")
+    assert reader.steps()[0] == 0
+    reader.press(" ")
+    assert reader.page.get_attribute("#play", "aria-pressed") == "true"
+    reader.press(" ")
+    assert reader.page.get_attribute("#play", "aria-pressed") == "false"
+
+    reached = set()
+    for tab in ("table", "edit", "train"):
+        reader.page.focus("#tab-table")
+        reader.press("ArrowRight", ["table", "edit", "train"].index(tab))
+        reader.page.evaluate("document.body.tabIndex = -1; document.body.focus()")
+        for _ in range(120):
+            reader.press("Tab")
+            reached.add(
+                reader.page.evaluate(
+                    "(document.activeElement.dataset.reached = '1', document.activeElement.id || 'a thing')"
+                )
+            )
+            if reader.page.evaluate("document.activeElement === document.body"):
+                break
+        missed = reader.page.evaluate(
+            "[...document.querySelectorAll('button, input, select')].filter((element) => element.offsetParent"
+            " && !element.disabled && element.tabIndex >= 0 && !element.dataset.reached).map((e) => e.outerHTML)"
+        )
+        assert missed == []
+    assert {"slider", "next", "speed", "quiz", "language", "differences", "rate", "train-1"} <= reached
+
+
+@pytest.mark.parametrize(("view", "at"), [("quantities", 24), ("operations", 60)])
+def test_the_current_step_prints_on_one_page(read, files, view, at):
+    reader = read(files["two-output"], f"#step={at}&view={view}", context={"color_scheme": "dark"})
+    for paper in ("A4", "Letter"):
+        printed = reader.page.pdf(format=paper)
+        assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
+
+
+@pytest.mark.parametrize("width", [390, 900, 1280, 1920])
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_nothing_is_cut_at_any_width(read, tmp_path, width, lang):
+    path = write_page(two_output().root, tmp_path / "page.html", lang=lang)
+    reader = read(path, width=width, height=800)
+    for phase in ("start", "forward", "backward", "update", "next"):
+        reader.click(f"#phases [data-phase={phase}]")
+        assert reader.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        cut = reader.page.evaluate(
+            "[...document.querySelectorAll('button, .what, .legend li, h2')].filter((element) => element.offsetParent"
+            " && element.scrollWidth > element.clientWidth + 1).map((element) => element.textContent)"
+        )
+        assert cut == []
+    too_wide = reader.page.evaluate(
+        "[...document.querySelectorAll('.frame:not([hidden]) .node')].filter((node) => { const shape ="
+        " node.querySelector('polygon, path, ellipse').getBBox(); return [...node.querySelectorAll('text')].some("
+        "(text) => text.getBBox().width > shape.width); }).map((node) => node.textContent)"
+    )
+    assert too_wide == []
+
+
+# --- languages
+
+
+def test_both_languages_have_the_same_messages():
+    tables = {lang: json.loads(bundle.part(f"messages.{lang}.json")) for lang in page.LANGUAGES}
+    assert list(tables["en"]) == list(tables["zh"])
+    for key, message in tables["en"].items():
+        assert sorted(re.findall(r"\{\w+\}", message)) == sorted(re.findall(r"\{\w+\}", tables["zh"][key])), key
+
+
+FOREIGN = """() => {
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const parent = walker.currentNode.parentElement;
+    if (parent.closest('math, code, svg, script, style, noscript, [lang=en], [hidden]')) continue;
+    if (/[A-Za-z]{2,}/.test(walker.currentNode.data)) found.push(walker.currentNode.data);
+  }
+  for (const element of document.querySelectorAll('[aria-label], [title]')) {
+    if (element.closest('svg, #editor, #table, [lang=en]')) continue;
+    for (const name of ['aria-label', 'title']) {
+      const text = (element.getAttribute(name) ?? '').replace(/Home|End/, '');
+      if (/[A-Za-z]{2,}/.test(text)) found.push(text);
+    }
+  }
+  return found;
+}"""
+
+
+def test_a_chinese_page_has_no_english_left(read, tmp_path):
+    reader = read(write_page(two_output().root, tmp_path / "page.html", lang="zh"))
+    assert reader.page.get_attribute("html", "lang") == "zh-CN"
+    for tab in ("table", "edit", "train"):
+        reader.click(f"#tab-{tab}")
+        assert reader.page.evaluate(FOREIGN) == []
+    reader.click("#train-1")
+    reader.press("Home")
+    for _ in range(reader.steps()[1]):
+        reader.press("ArrowRight")
+        assert reader.page.evaluate(FOREIGN) == []
+    reader.click("#quiz")
+    reader.press("Home")
+    reader.press("ArrowRight")
+    reader.ask("12")
+    assert reader.page.evaluate(FOREIGN) == []
+    for term in ("前向传播", "反向传播", "学习率", "梯度", "损失"):
+        assert term in reader.page.evaluate("document.body.textContent")
+
+
+def test_the_language_switches_in_the_page(read, files):
+    reader = read(files["two-output"], "#step=30")
+    reader.click("#language")
+    assert "局部导数" in reader.card()
+    assert reader.page.title() == "反向传播：一步一步"
+    reader.click("#language")
+    assert "local derivative" in reader.card()
+
+
+# --- text from the user
+
+
+def nasty_graph():
+    leaves = [Value(0.1 * (i + 1), label=label) for i, label in enumerate(NASTY)]
+    total = leaves[0]
+    for i, leaf in enumerate(leaves[1:]):
+        total = total + leaf
+        total.label = f"<i>sum {i}</i>"
+    return total
+
+
+def shown_names(frame):
+    return frame.evaluate("[...document.querySelectorAll('#table th math')].map((name) => name.textContent)")
+
+
+def test_labels_cannot_become_markup(read, tmp_path):
+    root = nasty_graph()
+    reader = read(write_page(root, tmp_path / "page.html", title="</title><script>alert(2)</script> & 题目"))
+    names = shown_names(reader.page)
+    expected = [label.replace("\x07", "\ufffd") for label in NASTY]
+    assert set(expected) <= set(names)
+    drawn = reader.page.evaluate(
+        "[...document.querySelectorAll('#picture-quantities .name')].map((n) => n.textContent)"
+    )
+    assert {label for label in expected if len(label) < 28} <= set(drawn)
+    assert reader.page.inner_text("h1") == reader.page.title() == "</title><script>alert(2)</script> & 题目"
+    assert reader.page.locator("script").count() == 2
+    assert reader.page.locator("main b, main i").count() == 1  # the η of the learning rate
+    reader.press("ArrowRight", reader.steps()[1])
+
+
+def test_the_domain_of_an_operation_cannot_become_markup(read, tmp_path):
+    half = operation("half", "1 / (2 * a)", "-2 * y * y", domain="a != 0 </script><script>alert(3)</script>")
+    reader = read(write_page(half(Value(2.0, label="x")), tmp_path / "page.html", title="\ud800"))
+    reader.edit(0, 0)
+    assert reader.page.inner_text("#error").startswith("half: needs a != 0 </script><script>")
+    assert reader.page.locator("script").count() == 2
+
+
+def test_a_notebook_shows_the_page_in_a_frame(read, files, browser):
+    shown = page.show(nasty_graph(), height=500)._repr_html_()
+    context = browser.new_context(offline=True)
+    outside = context.new_page()
+    complaints = []
+    outside.on("pageerror", lambda error: complaints.append(str(error)))
+    outside.set_content(f"<!DOCTYPE html><p>cell</p>{shown}")
+    frame = outside.locator("iframe").element_handle().content_frame()
+    frame.wait_for_selector("#count:text-matches('^0 / [1-9]')")
+    assert NASTY[0] in shown_names(frame)
+    frame.click("#next")
+    frame.wait_for_selector("#count:text-matches('^1 / ')")
+    assert outside.locator("script").count() == 0
+    assert complaints == []
+    context.close()
+
+
+# --- size and speed
+
+
+def many_operations(count):
+    values = [Value(0.1 * i - 0.5, label=f"w{i}") for i in range(12)]
+    while count > 0:
+        values = [(a * b).tanh() for a, b in zip(values, values[1:] + values[:1], strict=True)]
+        count -= 2 * len(values)
+    root = values[0]
+    for value in values[1:]:
+        root = root + value
+    return root
+
+
+def test_the_page_of_the_main_example_is_small(files):
+    assert files["two-output"].stat().st_size < 300_000
+
+
+def test_300_operations_step_within_a_frame(read, tmp_path):
+    root = many_operations(288)
+    assert sum(bool(node.parents) for node in topological_order(root)) >= 299
+    reader = read(write_page(root, tmp_path / "page.html"))
+    times, touched = reader.page.evaluate(
+        """() => {
+          const next = document.querySelector("#next");
+          const seen = [];
+          const observer = new MutationObserver((changes) => seen.push(...changes));
+          observer.observe(document.querySelector("svg"), { subtree: true, childList: true, attributes: true });
+          const times = [];
+          const touched = [];
+          while (times.length < 300) {
+            const start = performance.now();
+            next.click();
+            document.body.getBoundingClientRect();
+            times.push(performance.now() - start);
+            observer.takeRecords().forEach((change) => seen.push(change));
+            touched.push(new Set(seen.splice(0).map((change) => change.target)).size);
+          }
+          return [times, touched];
+        }"""
+    )
+    assert len(times) == 300
+    assert statistics.median(times) < 16
+    assert statistics.median(touched) < 20
+
+
+def test_a_graph_too_large_is_refused_with_the_count(tmp_path):
+    x = Value(1.0, label="x")
+    for _ in range(1000):
+        x = -x
+    with pytest.raises(ValueError, match=r"1001 nodes are too many for a page \(the limit is 1000\)"):
+        write_page(x, tmp_path / "page.html")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- the file
+
+
+def test_writing_is_deterministic_and_leaves_the_graph_alone(tmp_path):
+    example = two_output()
+    assert page.page_html(example.root) == page.page_html(two_output().root)
+    assert {node.grad for node in example.quantities.values()} == {0.0}
+
+
+def test_a_failed_write_leaves_nothing(tmp_path):
+    with pytest.raises(FileNotFoundError, match="cannot write the file"):
+        write_page(Value(1.0) * 2, tmp_path / "missing" / "page.html")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="write_page"):
+        write_page(Value(1.0) * 2, tmp_path / "folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lang": "de"}, "needs lang 'en' or 'zh', got 'de'"),
+        ({"digits": 5}, "needs digits 3, 4, 6, 8, 17, got 5"),
+        ({"learning_rate": -1}, "needs a learning rate of 0 or more, got -1"),
+        ({"parameters": [Value(3.0)]}, "parameters needs leaves of the graph"),
+    ],
+)
+def test_wrong_arguments_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        page.page_html(sigmoid(Value(1.0, label="x")), **options)
+
+
+def test_a_page_is_written_where_there_is_no_dot(read, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    path = write_page(two_output().root, tmp_path / "page.html")
+    monkeypatch.undo()
+    reader = read(path)
+    reader.press("End")
+    assert reader.page.locator("#picture-quantities .node[data-state=complete]").count() == 27
