@@ -1,4 +1,4 @@
-"""The command `scalargrad`: the worked example.
+"""The command `scalargrad`: the worked example, and the explanation and the page of any formula.
 
 Reads everything below. A mistake of the user is one line on standard error and exit status 2.
 """
@@ -10,9 +10,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
+from .engine import Value
 from .examples import EXAMPLES, step
+from .expressions import read_numbers, record_expression
+from .files import write_whole
 from .walkthrough import walkthrough
 
 FAILURE = 2
@@ -44,37 +47,98 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="scalargrad", description="A scalar autograd engine for teaching the chain rule.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
     example = commands.add_parser(
         "example",
         help="work the documents' two-output sigmoid example",
-        description="Work the documents' example: forward, backward, update, forward; every number, and the pictures.",
+        description="Work the documents' example: forward, backward, update, forward; every number, the pictures, and "
+        "the page to click through.",
     )
     example.add_argument("network", nargs="?", choices=EXAMPLES, default="two-output", help="default: two-output")
     example.add_argument("--out", type=Path, metavar="DIR", help="where the files go (default: worked-example)")
     example.add_argument("--digits", type=int, default=8, metavar="N", help="decimals, 1 to 17 (default: 8)")
+    example.add_argument("--lang", choices=("en", "zh"), default="en", help="language of the page (default: en)")
     example.add_argument("--json", action="store_true", help="print the numbers in full precision as JSON instead")
     example.set_defaults(run=_example)
+
+    explain = commands.add_parser(
+        "explain",
+        help="explain any formula: forward, backward, derivation",
+        description='Explain formulas, as in: scalargrad explain "z = w*x + b; y = sigmoid(z)" w=0.6 x=1.5 b=0.9',
+    )
+    _add_formula(explain)
+    explain.add_argument("--wrt", action="append", metavar="NAME", help="derive the gradient of this name alone")
+    explain.add_argument("--digits", type=int, default=6, metavar="N", help="decimals, 1 to 17 (default: 6)")
+    explain.add_argument("--out", type=Path, metavar="DIR", help="write both pictures and the text there as well")
+    explain.set_defaults(run=_explain)
+
+    page = commands.add_parser(
+        "page",
+        help="write the page that steps through any formula",
+        description='Write one HTML file, as in: scalargrad page "y = sigmoid(w*x)" w=0.6 x=1.5',
+    )
+    _add_formula(page)
+    page.add_argument("--out", type=Path, default=Path("steps.html"), metavar="FILE", help="default: steps.html")
+    page.add_argument("--lang", choices=("en", "zh"), default="en", help="language of the page (default: en)")
+    page.add_argument("--learning-rate", type=float, default=1.0, metavar="RATE", help="default: 1")
+    page.set_defaults(run=_page)
     return parser
 
 
-def _example(options: argparse.Namespace) -> None:
-    from .drawing import draw  # Graphviz is imported when something is drawn
+def _add_formula(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("formula", help="one or more statements, parted by ;")
+    parser.add_argument("numbers", nargs="*", metavar="NAME=NUMBER", help="a number for each name")
 
+
+def _example(options: argparse.Namespace) -> None:
     done = step(EXAMPLES[options.network])
     if options.json:
         parts = ("first_forward", "gradients", "updated", "second_forward")
         print(json.dumps({part: getattr(done, part) for part in parts}, indent=2))
         return
-    text = walkthrough(done, options.digits)
+    from .page import page_html  # it imports Graphviz, which takes longer than to print the numbers
+
     example = done.before
-    roles = {"inputs": example.inputs, "parameters": example.parameters, "targets": example.targets}
-    folder = options.out or Path("worked-example")
-    folder.mkdir(parents=True, exist_ok=True)
-    written = [
-        draw(example.root, view, **roles).write(folder / f"{view}.svg")  # type: ignore[arg-type]
-        for view in ("operations", "quantities")
-    ]
-    copy = folder / "worked-example.txt"
-    copy.write_text(text, encoding="utf-8")
+    roles: dict[str, Any] = {"inputs": example.inputs, "parameters": example.parameters, "targets": example.targets}
+    text = walkthrough(done, options.digits)
+    files = _pictures(example.root, **roles) | {
+        "steps.html": page_html(example.root, learning_rate=example.learning_rate, lang=options.lang, **roles),
+        "worked-example.txt": text,
+    }
+    written = _write(options.out or Path("worked-example"), files)
     print(text)
-    print("\n".join(["Written:", *(f"  {path}" for path in [*written, copy])]))
+    print(written)
+    print("\nOpen steps.html in a browser to step through it: a double click will do.")
+
+
+def _explain(options: argparse.Namespace) -> None:
+    from .explaining import explain
+
+    numbers = read_numbers(options.numbers)
+    text = explain(options.formula, numbers, options.wrt, options.digits)
+    written = ""
+    if options.out:
+        root = record_expression(options.formula, numbers).root
+        root.backward()
+        written = "\n\n" + _write(options.out, _pictures(root) | {"explained.txt": text + "\n"})
+    print(text + written)
+
+
+def _page(options: argparse.Namespace) -> None:
+    from .page import write_page
+
+    root = record_expression(options.formula, read_numbers(options.numbers)).root
+    path = write_page(root, options.out, learning_rate=options.learning_rate, lang=options.lang)
+    print(f"Written: {path}\nOpen it in a browser: a double click will do.")
+
+
+def _pictures(root: Value, **roles: Any) -> dict[str, bytes | str]:
+    from .drawing import draw
+
+    return {f"{view}.svg": draw(root, view, **roles).pipe("svg") for view in ("operations", "quantities")}
+
+
+def _write(folder: Path, files: dict[str, bytes | str]) -> str:
+    """Write files, all of them made before, into a folder, and give back the text that says where they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return "\n".join(["Written:", *(f"  {write_whole(folder / name, content)}" for name, content in files.items())])

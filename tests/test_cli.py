@@ -121,3 +121,65 @@ def test_a_reader_that_stops_early_is_no_error():
     command = f'"{sys.executable}" -m scalargrad example --json | head -1'
     result = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert (result.stdout, result.stderr) == ("{\n", "")
+
+
+def test_example_writes_the_page_as_well(tmp_path, capsys):
+    main(["example", "shared-bias", "--lang", "zh", "--out", str(tmp_path)])
+    page = (tmp_path / "steps.html").read_text(encoding="utf-8")
+    assert '<html lang="zh' in page
+    assert "Open steps.html in a browser" in capsys.readouterr().out
+
+
+FORMULA = "z = w*x + b; y = sigmoid(z); E = (y - t)**2 / 2"
+NUMBERS = ["w=0.6", "x=1.5", "b=0.9", "t=0"]
+
+
+def test_explain_prints_both_passes_and_the_derivation(capsys):
+    assert main(["explain", FORMULA, *NUMBERS, "--wrt", "w"]) == 0
+    printed = capsys.readouterr().out
+    for shown in (
+        "z = w*x + b = 0.6*1.5 + 0.9 = 1.8",
+        "dE/dz:  via y  0.858149 x  0.121729 =  0.104462",
+        "dE/dw = dE/dy * dy/dz * dz/dw",
+        "= 0.15669286",
+    ):
+        assert shown in printed
+
+
+def test_explain_writes_the_pictures_after_backward(tmp_path, capsys):
+    assert main(["explain", FORMULA, *NUMBERS, "--out", str(tmp_path / "new")]) == 0
+    assert {path.name for path in (tmp_path / "new").iterdir()} == {"operations.svg", "quantities.svg", "explained.txt"}
+    assert "grad 0.1567" in (tmp_path / "new" / "quantities.svg").read_text(encoding="utf-8")
+    assert "backward() has not run" not in (tmp_path / "new" / "quantities.svg").read_text(encoding="utf-8")
+
+
+def test_page_writes_one_file(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["page", FORMULA, *NUMBERS]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["steps.html"]
+    assert "Written: steps.html" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("formula", "numbers", "message"),
+    [
+        ("__import__('os')", [], "cannot read ''' (column 12"),
+        ("x.real", ["x=1"], "cannot read '.'"),
+        ("(" * 10_000, [], "nested more than 100 deep"),
+        ("x+" * 500_000 + "x", ["x=1"], "1000001 characters are too many"),
+        ("9**9**9", [], "pow: the result or a local derivative is too large for a float"),
+        ("sigmiod(x)", ["x=1"], "unknown function 'sigmiod'; the nearest is sigmoid"),
+        ("w*x", ["x=1"], "w"),
+        ("log(x)", ["x=-1"], "log: needs a > 0, got a = -1.0"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+@pytest.mark.parametrize("command", ["explain", "page"])
+def test_hostile_and_mistaken_formulas_are_one_line_and_status_2(command, formula, numbers, message, capsys, tmp_path):
+    out = tmp_path / "out"
+    assert main([command, formula, *numbers, "--out", str(out)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.splitlines()) == 1
+    assert message in printed.err
+    assert not out.exists()

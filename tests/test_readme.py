@@ -1,0 +1,40 @@
+"""The README's commands run as they stand there; its Python blocks are doctests of their own.
+
+The commands that install and that test are run by `.ci/run`, which takes them from the README as well.
+"""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+LEFT_TO_CI = re.compile(r"python3 -m venv|-m pip install|-m pytest|tests/benchmarks/")
+
+
+def test_there_is_one_command_for_each_thing():
+    for wanted in ("python3 -m venv .venv", ".venv/bin/scalargrad example", ".venv/bin/python -m pytest"):
+        assert COMMANDS.count(wanted) == 1
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if not LEFT_TO_CI.search(command)])
+def test_the_command_runs(command, tmp_path):
+    program, *arguments = shlex.split(command)
+    if program.endswith("scalargrad"):
+        arguments = ["-m", "scalargrad", *arguments]
+    else:
+        assert program == ".venv/bin/python"
+        arguments[0] = str(ROOT / arguments[0])
+    result = subprocess.run([sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#:]+)\)", README))
+def test_every_file_that_the_readme_shows_is_there(target):
+    assert (ROOT / target).is_file()
