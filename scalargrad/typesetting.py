@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import reduce
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -83,7 +84,7 @@ def as_latex(equation: Equation) -> list[str]:
 
 def _rows(equation: Equation, notation: Notation, parenthesised: bool) -> Iterator[tuple[str, list[str]]]:
     """Write each term as its sign and its factors; a sum that reads like the one before it is left out."""
-    before = [("=", [notation.write(equation.left)])]
+    before = [("=", notation.write(equation.left))]
     for terms in equation.sums:
         rows: list[tuple[str, list[str]]] = []
         for first, *others in terms:
@@ -98,9 +99,10 @@ def _rows(equation: Equation, notation: Notation, parenthesised: bool) -> Iterat
         if all(len(written) == 1 for _, written in rows):
             length = _IN_ROW if parenthesised else len(rows)
             rows = [_on_one_line(rows[begin : begin + length]) for begin in range(0, len(rows), length)]
-        if rows != before:
+        reads = [(sign, reduce(notation.product, written)) for sign, written in rows]
+        if reads != before:
             yield from rows
-        before = rows
+        before = reads
 
 
 def _is_negative(expression: Expression) -> bool:
