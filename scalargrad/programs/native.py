@@ -1,0 +1,155 @@
+"""C source to a loaded library: the compiler that is found, and a cache that outlives the process.
+
+Reads nothing of the package. The cache is a directory of one's own; a file in it bears its own checksum in its name.
+"""
+
+import ctypes
+import hashlib
+import importlib.util
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+_FLAGS = ("-std=gnu11", "-shared", "-fPIC", "-ffp-contract=off", "-w")  # no contraction: the engine's bits
+_LONG = 500_000  # characters of source; beyond that a program is optimised less, and runs a tenth slower
+_PATIENCE = 300  # seconds for one compilation
+_KEPT = 256  # files in the cache; beyond that the oldest go
+
+
+def compilers() -> Iterator[list[str]]:
+    """Find the C compilers of this machine, the system's first, then the one in the `ziglang` wheel."""
+    seen = set()
+    for name in ("cc", "gcc", "clang"):
+        path = shutil.which(name)
+        if path and os.path.realpath(path) not in seen:  # `cc` is one of the others, as a rule
+            seen.add(os.path.realpath(path))
+            yield [path]
+    if importlib.util.find_spec("ziglang"):
+        yield [sys.executable, "-m", "ziglang", "cc"]
+
+
+def load(source: str) -> ctypes.CDLL:
+    """Compile C source and load it, or load what the cache has from an earlier time.
+
+    Raises RuntimeError where there is no compiler, or where each one fails; TimeoutError where one takes too long.
+    """
+    failures = []
+    for compiler in compilers():
+        try:
+            return _load(source, compiler)
+        except subprocess.CalledProcessError as error:
+            failures.append(f"{' '.join(compiler)}: {error.stderr.strip()[:400]}")
+        except OSError as error:  # no directory at all that a library may be loaded from
+            failures.append(f"{' '.join(compiler)}: {error}")
+        except subprocess.TimeoutExpired:
+            raise TimeoutError(f"compile: {' '.join(compiler)} took more than {_PATIENCE} s") from None
+    if failures:
+        raise RuntimeError("compile: no C compiler could build the program: " + "; ".join(failures))
+    raise RuntimeError(
+        'compile: target "c" needs a C compiler, and found none of cc, gcc, clang, ziglang; '
+        'install one (`pip install ziglang` is enough), or take target "numpy" or "python"'
+    )
+
+
+def cache_directory() -> Path:
+    """Give the directory of the cache, by the custom of the platform."""
+    custom = os.environ.get("XDG_CACHE_HOME", "")
+    if os.path.isabs(custom):
+        return Path(custom, "scalargrad")
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local", "scalargrad", "cache")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "scalargrad"
+    return Path.home() / ".cache" / "scalargrad"
+
+
+def _load(source: str, compiler: list[str]) -> ctypes.CDLL:
+    processor = _processor()
+    flags = ["-O2" if len(source) < _LONG else "-O1", *_FLAGS, *(["-march=native"] if processor else [])]
+    key = _digest("\0".join([source, *_identity(compiler), *flags, platform.platform(), processor]).encode())
+    try:
+        directory = cache_directory()
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept = _kept(directory, key)
+        if kept is None:
+            kept = _build(source, [*compiler, *flags], directory, key)
+            _prune(directory)
+        return ctypes.CDLL(str(kept))
+    except (OSError, RuntimeError):  # no home, a read-only one, a full disk, or the file has gone in the meantime
+        with tempfile.TemporaryDirectory(prefix="scalargrad-", ignore_cleanup_errors=True) as place:
+            return ctypes.CDLL(str(_build(source, [*compiler, *flags], Path(place), key)))
+
+
+def _kept(directory: Path, key: str) -> Path | None:
+    """Find a library in the cache whose contents are what its name says; remove what is not."""
+    for path in directory.glob(f"{key}-*.so"):
+        if path.stem == f"{key}-{_digest(path.read_bytes())}":
+            return path
+        path.unlink(missing_ok=True)
+    return None
+
+
+def _build(source: str, command: list[str], directory: Path, key: str) -> Path:
+    """Compile into a directory of its own, and move the result to its place in one step."""
+    with tempfile.TemporaryDirectory(dir=directory, prefix="build-", ignore_cleanup_errors=True) as place:
+        text, built = Path(place, "program.c"), Path(place, "program.so")
+        text.write_text(source, encoding="utf-8")
+        _run([*command, "-o", str(built), str(text), "-lm"], Path(place, "messages"))
+        kept = directory / f"{key}-{_digest(built.read_bytes())}.so"
+        os.replace(built, kept)
+    return kept
+
+
+def _run(command: list[str], messages: Path) -> None:
+    """Run the compiler; where it takes too long, end it together with the processes that it started."""
+    with messages.open("wb") as stream:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True
+        )
+        try:
+            process.wait(_PATIENCE)
+        except BaseException:
+            if hasattr(os, "killpg"):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.kill()
+            process.wait()
+            raise
+    if process.returncode:
+        text = messages.read_text(encoding="utf-8", errors="replace")
+        raise subprocess.CalledProcessError(process.returncode, command, stderr=text)
+
+
+def _prune(directory: Path) -> None:
+    oldest_last = sorted(directory.glob("*.so"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in oldest_last[_KEPT:]:
+        path.unlink(missing_ok=True)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
+
+
+def _identity(compiler: list[str]) -> list[str]:
+    """Tell one version of a compiler from another, without the time it takes to ask it."""
+    program = os.path.realpath(compiler[0])
+    if len(compiler) > 1:
+        spec = importlib.util.find_spec("ziglang")
+        program = (spec and spec.origin) or program
+    status = os.stat(program)
+    return [*compiler, program, str(status.st_size), str(status.st_mtime_ns)]
+
+
+def _processor() -> str:
+    """Describe the processor, where the system does: a library made for it may not run on another."""
+    try:
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
+    except OSError:
+        return ""
+    named = ("flags", "Features", "model name", "CPU part", "CPU implementer")
+    return "\n".join(line for line in first.splitlines() if line.startswith(named))

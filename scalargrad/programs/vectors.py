@@ -1,0 +1,183 @@
+"""The source of a program in C, on vectors of eight samples, in functions of bounded length.
+
+Reads the emitter and the targets in Python, whose way of writing it shares. `native` compiles it.
+"""
+
+import re
+import textwrap
+from collections.abc import Sequence
+
+from ..engine import Value
+from ..formula import Expression
+from .emitter import Line, Listing, Total
+from .formulas import ATOM, LOOSE, PRIMITIVES, SourceNotation, Term
+from .targets import GROUP, PythonSource, Recorded, indented
+
+_PART = 80  # statements in one C function: a compiler takes more than twice the time for twice the length
+
+_C_HEAD = """\
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+typedef double v __attribute__((vector_size(64)));
+typedef int64_t mask __attribute__((vector_size(64)));
+#define LANES 8
+#define NOINLINE __attribute__((noinline))
+#define V(x) ((x) - (v){0})
+#define LIFT(f) { v r; for (int i = 0; i < LANES; i++) r[i] = f; return r; }
+#define LIFT1(name, f) static NOINLINE v name(v a) LIFT(f(a[i]))
+#define LIFT2(name, f) static NOINLINE v name(v a, v b) LIFT(f(a[i], b[i]))
+#define LIFT3(name, f) static NOINLINE v name(v a, v b, v c) LIFT(f(a[i], b[i], c[i]))
+
+static inline v choose(mask test, v a, v b) { return (v)(((mask)a & test) | ((mask)b & ~test)); }
+"""
+
+# `x` holds one vector a column and then the weights of the lanes: 1, and 0 for the lanes after the last row.
+_C_FRAME = """\
+int {name}(int64_t rows, int64_t of, const double *restrict batch, const double *restrict p, double *restrict out)
+{{
+    char *space = calloc({columns} + 1 + {sums} + {slots} + 1, sizeof(v));
+    if (!space) return 1;
+    v *x = (v *)(space + 64 - (uintptr_t)space % 64), *g = x + {columns} + 1, *w = g + {sums};
+    for (int64_t row = 0; row < rows; row += LANES) {{
+        for (int lane = 0; lane < LANES; lane++) {{
+            int64_t from = row + lane < rows ? row + lane : rows - 1;
+            for (int64_t i = 0; i < {columns}; i++) x[i][lane] = batch[from * {columns} + i];
+            x[{columns}][lane] = row + lane < rows;
+        }}
+{calls}
+{each}
+    }}
+{last}
+    free(space);
+    return 0;
+}}
+"""
+
+
+class _CScalar(SourceNotation):
+    """One sample: the body of a function that is then lifted to vectors."""
+
+    def choice(self, test: str, body: str, otherwise: str) -> tuple[str, int]:
+        return f"{test} ? {body} : {otherwise}", LOOSE
+
+    def both(self, left: str, right: str) -> str:
+        return f"{left} && {right}"
+
+    def call(self, function: str, arguments: list[str]) -> str:
+        known = {"abs": "fabs"}.get(function, function)
+        return f"{known if function in PRIMITIVES else f'one_{function}'}({', '.join(arguments)})"
+
+
+class _CVectors(SourceNotation):
+    """A vector of samples; V(...) makes a vector of a number as well."""
+
+    def choice(self, test: str, body: str, otherwise: str) -> tuple[str, int]:
+        return f"choose({test}, V({body}), V({otherwise}))", ATOM
+
+    def comparison(self, left: str, sign: str, right: str) -> str:
+        return f"(mask)(V({left}) {sign} V({right}))"
+
+    def both(self, left: str, right: str) -> str:
+        return f"{left} & {right}"
+
+    def call(self, function: str, arguments: list[str]) -> str:
+        return f"all_{function}({', '.join(f'V({argument})' for argument in arguments)})"
+
+    def function(self, name: str, operands: list[str], formula: Expression) -> str:
+        given = ", ".join(f"double {operand}" for operand in operands)
+        body = _CScalar().with_operands(formula)
+        return f"static double one_{name}({given}) {{ return {body}; }}\nLIFT{len(operands)}(all_{name}, one_{name})\n"
+
+
+class CSource(PythonSource):
+    """Straight-line C on vectors of samples, in functions of bounded length that hand values on in an array `w`."""
+
+    Notation = _CVectors  # type: ignore[assignment]
+
+    def names(self, graph: Recorded) -> dict[Value, str]:
+        names = {node: f"t{i}" for i, node in enumerate(graph.order)}
+        names |= {node: f"x[{i}]" for i, node in enumerate(graph.inputs)}
+        return names | {node: f"p[{i}]" for i, node in enumerate(graph.parameters)}
+
+    def write(self) -> str:
+        columns = len(self.inputs)
+        step = self._entry("step", self.emitter.listing([self.graph.root], Term(f"x[{columns}]")))
+        predict = self._entry("predict", self.emitter.listing(self.graph.outputs))
+        functions = "\n".join(self.formulas.functions.values())
+        body = "\n".join([functions, step, predict])
+        lifted = [
+            f"LIFT{2 if word == 'pow' else 1}(all_{word}, {'fabs' if word == 'abs' else word})"
+            for word in PRIMITIVES
+            if f"all_{word}(" in body
+        ]
+        return "\n".join([_C_HEAD, *lifted, body])
+
+    def _entry(self, name: str, listing: Listing) -> str:
+        results, backward = len(listing.results), name == "step"
+        columns = len(self.inputs) if backward else self.graph.columns
+        sums = 1 + len(self.parameters) if backward else results + 1
+        check = 0 if backward else results  # where the checks are added
+        statements = [self._assigned(line) for line in listing.forward]
+        for start in range(0, len(listing.checked), GROUP):
+            group = " + ".join(f"({term} - {term})" for term in listing.checked[start : start + GROUP])
+            statements.append(f"g[{check}] += V({group});")
+        for index, term in enumerate(listing.results):
+            statements.append(f"g[{index}] {f'+= V({term})*x[{columns}]' if backward else f'= V({term})'};")
+        for line in listing.backward:
+            statements.append(
+                f"g[{line.parameter + 1}] += {line.term:{LOOSE}};" if isinstance(line, Total) else self._assigned(line)
+            )
+        parts, slots = _in_parts(statements)
+        given = "const double *restrict p, const v *restrict x, v *restrict g, v *restrict w"
+        functions = [
+            f"static NOINLINE void {name}{i}({given})\n{{\n" + "\n".join(indented(*part)) + "\n}\n"
+            for i, part in enumerate(parts)
+        ]
+        total = "double sum = 0; for (int lane = 0; lane < LANES; lane++) sum += g[i][lane];"
+        if backward:
+            each = ""
+            last = f"for (int64_t i = 0; i < {sums}; i++) {{ {total} out[i] = sum / of; out[0] += sum - sum; }}"
+        else:
+            each = (
+                "for (int lane = 0; lane < LANES && row + lane < rows; lane++)\n"
+                f"    for (int64_t i = 0; i < {results}; i++) out[(row + lane) * {results} + i] = g[i][lane];"
+            )
+            last = f"int64_t i = {results}; {total} out[rows * i] = sum;"
+        frame = _C_FRAME.format(
+            name=name,
+            columns=columns,
+            sums=sums,
+            slots=slots,
+            calls="\n".join(f"        {name}{i}(p, x, g, w);" for i in range(len(parts))),
+            each=textwrap.indent(each, " " * 8),
+            last=textwrap.indent(last, " " * 4),
+        )
+        return "\n".join([*functions, frame])
+
+    def _assigned(self, line: Line) -> str:
+        term = f"{line.term:{LOOSE}}" if line.term.varies else f"V({line.term:{LOOSE}})"
+        return f"{'v ' if line.new else ''}{line.name} = {term};"
+
+
+def _in_parts(statements: Sequence[str]) -> tuple[list[list[str]], int]:
+    """Cut statements into parts; a variable that more than one part uses becomes a slot of `w`. Count the slots."""
+    variable = re.compile(r"\b(?:t\d+|d_\w+)\b")
+    first: dict[str, int] = {}
+    slots: dict[str, str] = {}
+    for position, statement in enumerate(statements):
+        for name in variable.findall(statement):
+            if first.setdefault(name, position // _PART) != position // _PART and name not in slots:
+                slots[name] = f"w[{len(slots)}]"
+
+    def put(statement: str) -> str:
+        new, name = re.match(r"(v )?(\S+)", statement).groups()  # type: ignore[union-attr]
+        if new and name in slots:
+            statement = statement[2:]
+        return variable.sub(lambda match: slots.get(match[0], match[0]), statement)
+
+    return [
+        [put(statement) for statement in statements[start : start + _PART]]
+        for start in range(0, len(statements), _PART)
+    ], len(slots)
