@@ -1,8 +1,9 @@
-"""The README's commands run as they stand there; its Python blocks are doctests of their own.
+"""The README's commands and its Python blocks run as they stand there.
 
 The commands that install and that test are run by `.ci/run`, which takes them from the README as well.
 """
 
+import doctest
 import re
 import shlex
 import subprocess
@@ -15,6 +16,13 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 LEFT_TO_CI = re.compile(r"python3 -m venv|-m pip install|-m pytest|tests/benchmarks/")
+
+
+def test_its_python_blocks_print_what_they_say(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    results = doctest.testfile(str(ROOT / "README.md"), module_relative=False, encoding="utf-8")
+    assert results.failed == 0
+    assert results.attempted > 40
 
 
 def test_there_is_one_command_for_each_thing():
