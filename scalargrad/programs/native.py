@@ -1,6 +1,6 @@
 """C source to a loaded library: the compiler that is found, and a cache that outlives the process.
 
-Reads nothing of the package. The cache is a directory of one's own; a file in it bears its own checksum in its name.
+Reads how the source is cut into files. The cache is a directory of one's own; a file in it bears its checksum as name.
 """
 
 import ctypes
@@ -14,10 +14,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-_FLAGS = ("-std=gnu11", "-shared", "-fPIC", "-ffp-contract=off", "-w")  # no contraction: the engine's bits
-_LONG = 500_000  # characters of source; beyond that a program is optimised less, and runs a tenth slower
+from .vectors import UNIT
+
+_FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-ffp-contract=off", "-w")  # no contraction: the engine's bits
 _PATIENCE = 300  # seconds for one compilation
 _KEPT = 256  # files in the cache; beyond that the oldest go
 
@@ -71,7 +73,7 @@ def cache_directory() -> Path:
 
 def _load(source: str, compiler: list[str]) -> ctypes.CDLL:
     processor = _processor()
-    flags = ["-O2" if len(source) < _LONG else "-O1", *_FLAGS, *(["-march=native"] if processor else [])]
+    flags = [*_FLAGS, *(["-march=native"] if processor else [])]
     key = _digest("\0".join([source, *_identity(compiler), *flags, platform.platform(), processor]).encode())
     try:
         directory = cache_directory()
@@ -98,17 +100,26 @@ def _kept(directory: Path, key: str) -> Path | None:
 def _build(source: str, command: list[str], directory: Path, key: str) -> Path:
     """Compile into a directory of its own, and move the result to its place in one step."""
     with tempfile.TemporaryDirectory(dir=directory, prefix="build-", ignore_cleanup_errors=True) as place:
-        text, built = Path(place, "program.c"), Path(place, "program.so")
-        text.write_text(source, encoding="utf-8")
-        _run([*command, "-o", str(built), str(text), "-lm"], Path(place, "messages"))
+        built = Path(place, "program.so")
+        head, *units = source.split(UNIT)
+        units = units or [""]
+        texts = [Path(place, f"unit{number}.c") for number in range(len(units))]
+        for text, unit in zip(texts, units):
+            text.write_text(head + unit, encoding="utf-8")
+        if len(units) == 1:
+            _run([*command, "-shared", "-o", str(built), str(texts[0]), "-lm"])
+        else:
+            with ThreadPoolExecutor(os.cpu_count()) as pool:
+                list(pool.map(lambda text: _run([*command, "-c", "-o", f"{text}.o", str(text)]), texts))
+            _run([*command, "-shared", "-o", str(built), *(f"{text}.o" for text in texts), "-lm"])
         kept = directory / f"{key}-{_digest(built.read_bytes())}.so"
         os.replace(built, kept)
     return kept
 
 
-def _run(command: list[str], messages: Path) -> None:
+def _run(command: list[str]) -> None:
     """Run the compiler; where it takes too long, end it together with the processes that it started."""
-    with messages.open("wb") as stream:
+    with tempfile.TemporaryFile() as stream:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, start_new_session=True
         )
@@ -120,9 +131,10 @@ def _run(command: list[str], messages: Path) -> None:
             process.kill()
             process.wait()
             raise
-    if process.returncode:
-        text = messages.read_text(encoding="utf-8", errors="replace")
-        raise subprocess.CalledProcessError(process.returncode, command, stderr=text)
+        if process.returncode:
+            stream.seek(0)
+            text = stream.read().decode(errors="replace")
+            raise subprocess.CalledProcessError(process.returncode, command, stderr=text)
 
 
 def _prune(directory: Path) -> None:

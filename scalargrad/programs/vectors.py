@@ -14,6 +14,8 @@ from .formulas import ATOM, LOOSE, PRIMITIVES, SourceNotation, Term
 from .targets import GROUP, PythonSource, Recorded, indented
 
 _PART = 80  # statements in one C function: a compiler takes more than twice the time for twice the length
+_UNIT = 100  # functions in one file, for the same reason; several files are compiled side by side
+UNIT = "/* ---- the next file begins here, with all that stands above the first of these lines ---- */\n"
 
 _C_HEAD = """\
 #include <math.h>
@@ -24,6 +26,7 @@ typedef double v __attribute__((vector_size(64)));
 typedef int64_t mask __attribute__((vector_size(64)));
 #define LANES 8
 #define NOINLINE __attribute__((noinline))
+#define PART __attribute__((noinline, visibility("hidden"))) void
 #define V(x) ((x) - (v){0})
 #define LIFT(f) { v r; for (int i = 0; i < LANES; i++) r[i] = f; return r; }
 #define LIFT1(name, f) static NOINLINE v name(v a) LIFT(f(a[i]))
@@ -103,18 +106,23 @@ class CSource(PythonSource):
 
     def write(self) -> str:
         columns = len(self.inputs)
-        step = self._entry("step", self.emitter.listing([self.graph.root], Term(f"x[{columns}]")))
-        predict = self._entry("predict", self.emitter.listing(self.graph.outputs))
+        entries = [
+            *self._entry("step", self.emitter.listing([self.graph.root], Term(f"x[{columns}]"))),
+            *self._entry("predict", self.emitter.listing(self.graph.outputs)),
+        ]
         functions = "\n".join(self.formulas.functions.values())
-        body = "\n".join([functions, step, predict])
+        body = "\n".join([functions, *entries])
         lifted = [
             f"LIFT{2 if word == 'pow' else 1}(all_{word}, {'fabs' if word == 'abs' else word})"
             for word in PRIMITIVES
             if f"all_{word}(" in body
         ]
-        return "\n".join([_C_HEAD, *lifted, body])
+        promised = [f"{entry.partition(chr(10))[0]};" for entry in entries if entry.startswith("PART ")]
+        units = ["\n".join(entries[start : start + _UNIT]) for start in range(0, len(entries), _UNIT)]
+        return UNIT.join(["\n".join([_C_HEAD, *lifted, functions, *promised, ""]), *units])
 
-    def _entry(self, name: str, listing: Listing) -> str:
+    def _entry(self, name: str, listing: Listing) -> list[str]:
+        """Write the functions that one entry into the program calls, and that entry."""
         results, backward = len(listing.results), name == "step"
         columns = len(self.inputs) if backward else self.graph.columns
         sums = 1 + len(self.parameters) if backward else results + 1
@@ -132,8 +140,7 @@ class CSource(PythonSource):
         parts, slots = _in_parts(statements)
         given = "const double *restrict p, const v *restrict x, v *restrict g, v *restrict w"
         functions = [
-            f"static NOINLINE void {name}{i}({given})\n{{\n" + "\n".join(indented(*part)) + "\n}\n"
-            for i, part in enumerate(parts)
+            f"PART {name}{i}({given})\n{{\n" + "\n".join(indented(*part)) + "\n}\n" for i, part in enumerate(parts)
         ]
         total = "double sum = 0; for (int lane = 0; lane < LANES; lane++) sum += g[i][lane];"
         if backward:
@@ -154,7 +161,7 @@ class CSource(PythonSource):
             each=textwrap.indent(each, " " * 8),
             last=textwrap.indent(last, " " * 4),
         )
-        return "\n".join([*functions, frame])
+        return [*functions, frame]
 
     def _assigned(self, line: Line) -> str:
         term = f"{line.term:{LOOSE}}" if line.term.varies else f"V({line.term:{LOOSE}})"
