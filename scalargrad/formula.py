@@ -272,6 +272,19 @@ _LATEX_SPECIAL = {
 }
 
 
+def label_parts(label: str) -> tuple[str, list[str], str]:
+    """Split a label as students write it into its word, the indices below it and the layer above it.
+
+    >>> label_parts("out_o1"), label_parts("w3"), label_parts("w_1_12^2"), label_parts("two words")
+    (('out', ['o1'], ''), ('w', ['3'], ''), ('w', ['1', '12'], '2'), ('two words', [], ''))
+    """
+    match = re.fullmatch(r"([^\W\d_]+)_?([^\W_]*)(?:_(\w+))?(?:\^(\w+))?", label)
+    if not match:
+        return label, [], ""
+    word, first, second, layer = match.groups()
+    return word, [part for part in (first, second) if part], layer or ""
+
+
 def _latex_word(word: str) -> str:
     """Set a run of characters: a letter or a number as it is, a Greek letter by its name, a word upright."""
     greek = unicodedata.name(word, "").removeprefix("GREEK SMALL LETTER ").lower() if len(word) == 1 else word
@@ -290,14 +303,9 @@ class LaTeX(Notation):
 
     def name(self, label: str) -> str:
         r"""Set a label: `out_o1` as \mathrm{out}_{o1}, `w3` as w_{3}, `z_1^2` as z_{1}^{(2)}."""
-        match = re.fullmatch(r"([^\W\d_]+)_?([^\W_]*)(?:_(\w+))?(?:\^(\w+))?", label)
-        if not match:
-            return _latex_word(label)
-        base, first, second, layer = match.groups()
-        index = ",".join(_latex_word(part) for part in (first, second) if part)
-        return (
-            _latex_word(base) + (f"_{{{index}}}" if index else "") + (f"^{{({_latex_word(layer)})}}" if layer else "")
-        )
+        word, indices, layer = label_parts(label)
+        below = f"_{{{','.join(map(_latex_word, indices))}}}" if indices else ""
+        return _latex_word(word) + below + (f"^{{({_latex_word(layer)})}}" if layer else "")
 
     def number(self, value: float) -> str:
         digits, _, exponent = f"{value:.12g}".partition("e")

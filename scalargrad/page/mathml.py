@@ -10,7 +10,7 @@ from typing import TypeAlias
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from ..formula import Expression, Notation
+from ..formula import Expression, Notation, label_parts
 
 Tree: TypeAlias = "str | list[Tree]"
 
@@ -83,10 +83,6 @@ def parts(label: str) -> list[str]:
     >>> parts("out_o1"), parts("w3"), parts("z_1^2"), parts("two words")
     (['out', 'o1', ''], ['w', '3', ''], ['z', '1', '(2)'], ['two words', '', ''])
     """
-    label = _NOT_IN_XML.sub("\ufffd", label)
-    match = re.fullmatch(r"([^\W\d_]+)_?([^\W_]*)(?:_(\w+))?(?:\^(\w+))?", label)
-    if not match:
-        return [label, "", ""]
-    base, first, second, layer = match.groups()
-    below = ",".join(_GREEK.get(part, part) for part in (first, second) if part)
-    return [_GREEK.get(base, base), below, f"({layer})" if layer else ""]
+    word, indices, layer = label_parts(_NOT_IN_XML.sub("\ufffd", label))
+    below = ",".join(_GREEK.get(index, index) for index in indices)
+    return [_GREEK.get(word, word), below, f"({layer})" if layer else ""]
