@@ -232,8 +232,8 @@ def _add_edges(
     for position, edge in enumerate(found):
         if edge.parent not in names:
             continue
-        lines = [_number(edge.derivative, digits)] if edges else []
-        if written and (text := formula.text(written[position])) != lines[0]:
+        lines = [_number(edge.derivative, digits)] if edges and edge.parent.op is not CONSTANT else []
+        if lines and written and (text := formula.text(written[position])) != lines[0]:
             lines = [text, f"= {lines[0]}"]
         drawing.edge(names[edge.parent], names[node], graphviz.nohtml(_escaped(lines)) if lines else None)
 

@@ -438,3 +438,11 @@ def test_a_value_shows_its_graph_in_a_notebook_and_its_text_where_that_is_too_la
     for _ in range(200):
         y = y + x
     assert y._repr_svg_() is None
+
+
+def test_an_edge_from_a_plain_number_has_no_derivative():
+    """The 2 of x**2 does not vary: a derivative by it would only puzzle a class."""
+    x = Value(3.0, label="x")
+    edges = [line for line in draw(x**2).body if "->" in line]
+    assert ["label=6" in line for line in edges] == [True, False]
+    assert ["label" in line for line in edges] == [True, False]
