@@ -1,22 +1,21 @@
-"""A worksheet as Markdown, as LaTeX and as a page to print.
+"""What stands on a worksheet, and how it is written: as Markdown, as LaTeX and as a page to print.
 
-Reads the lines of a sheet, and for the page the drawing.
+Reads the formulas, and for the page the drawing.
 """
 
 from __future__ import annotations
 
 import html
 import re
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from . import formula
-from .formula import Notation
+from .engine import Value
+from .formula import Expression, Notation, label_parts
 from .mistakes import record_again
 from .reporting import WithDigits, number_text
 from .views import is_number, view_of
-
-if TYPE_CHECKING:
-    from .worksheets import Line, Worksheet
 
 _DRAWN = re.compile(r'(?s)\A(\s*n(\d+) \[label=".*?value\\? )([^\\"]+)(\\ngrad\\? )([^\\"]+)"')  # a node of `draw`
 _LATEX_TEXT = {**{sign: f"\\{sign}" for sign in "&%$#_{}"}, "\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}"}
@@ -32,6 +31,47 @@ p .math { white-space: nowrap }
 .rule { display: inline-block; width: 7em; height: 1.1em; border-bottom: 1px solid #111 }
 svg { width: 100%; height: auto; max-height: 200mm }
 """
+
+
+class Name(NamedTuple):
+    """What a line asks for: a quantity, the derivative of one with respect to another, a parameter after the step."""
+
+    of: str
+    to: str = ""
+    new: bool = False
+
+    def __str__(self) -> str:
+        return f"d{self.of}/d{self.to}" if self.to else f"new {self.of}" if self.new else self.of
+
+
+class Line(NamedTuple):
+    """One line of a sheet."""
+
+    kind: str  # one of `KINDS`
+    name: Name
+    formula: Expression | None  # what the sheet gives
+    working: Expression | None  # the formula with its numbers, for the key
+    answer: float
+    node: Value
+    blank: int = 0  # the number of the blank, from 1; 0 where the sheet gives the answer
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The lines of a sheet, some of them blank, and the graph that they come from."""
+
+    title: str
+    root: Value  # of a graph of its own, with the numbers of this sheet
+    view: str
+    lines: tuple[Line, ...]
+    parameters: tuple[Value, ...]
+    learning_rate: float
+    digits: int
+
+    @property
+    def blanks(self) -> list[Line]:
+        """The lines that are to be filled in, in the order of their numbers."""
+        return [line for line in self.lines if line.blank]
 
 
 class _LaTeXNotation(formula.LaTeX):
@@ -52,9 +92,9 @@ class _HTMLNotation(WithDigits):
     """A formula in HTML: `out_o1` with an index, a power raised."""
 
     def name(self, label: str) -> str:
-        match = re.fullmatch(r"([^\W\d_]+)_?(\w*)", label)
-        base, index = match.groups() if match else (label, "")
-        return f"<i>{html.escape(base)}</i>" + (f"<sub>{html.escape(index)}</sub>" if index else "")
+        word, indices, layer = label_parts(label)
+        below = f"<sub>{html.escape(','.join(indices))}</sub>" if indices else ""
+        return f"<i>{html.escape(word)}</i>{below}" + (f"<sup>({html.escape(layer)})</sup>" if layer else "")
 
     def number(self, value: float) -> str:
         digits, _, exponent = super().number(value).partition("e")
@@ -79,7 +119,7 @@ class Markdown:
 
     rule = "\\_" * 8  # the blank to write on
 
-    def __init__(self, sheet: Worksheet, key: bool) -> None:
+    def __init__(self, sheet: Sheet, key: bool) -> None:
         self.sheet, self.key = sheet, key
         self.title = f"{sheet.title}, answers" if key else sheet.title
         self.notation = self.notation_with(sheet.digits)

@@ -19,12 +19,13 @@ from typing import Any, NamedTuple
 
 from . import formula
 from .engine import Value
+from .files import write_whole
 from .formula import Expression
 from .mistakes import MISTAKES, compare, parameters_of, record_again
 from .reporting import number_text, with_numbers
 from .tracing import Trace, trace
 from .views import is_number, roles
-from .worksheet_forms import HTML, LaTeX, Markdown
+from .worksheet_forms import HTML, LaTeX, Line, Markdown, Name, Sheet
 
 KINDS = ("values", "local derivatives", "gradients", "updated parameters")  # in the order in which one works
 
@@ -34,29 +35,6 @@ _MOST_TERMS = 20  # of a sum that the key writes out
 _DIGITS = range(3, 16)  # with fewer a small answer could not be told from its neighbours
 _UPDATE = formula.parse("old - change")
 _NUMBER = re.compile(r"[+-]?(?:\d{1,25}\.?\d{0,25}|\.\d{1,25})(?:[eE][+-]?\d{1,3})?", re.ASCII)
-
-
-class Name(NamedTuple):
-    """What a line asks for: a quantity, the derivative of one with respect to another, a parameter after the step."""
-
-    of: str
-    to: str = ""
-    new: bool = False
-
-    def __str__(self) -> str:
-        return f"d{self.of}/d{self.to}" if self.to else f"new {self.of}" if self.new else self.of
-
-
-class Line(NamedTuple):
-    """One line of a sheet."""
-
-    kind: str  # one of `KINDS`
-    name: Name
-    formula: Expression | None  # what the sheet gives
-    working: Expression | None  # the formula with its numbers, for the key
-    answer: float
-    node: Value
-    blank: int = 0  # the number of the blank, from 1; 0 where the sheet gives the answer
 
 
 class Mark(NamedTuple):
@@ -92,21 +70,8 @@ class Marking:
 
 
 @dataclass(frozen=True)
-class Worksheet:
+class Worksheet(Sheet):
     """A sheet with blanks and its answer key, each as Markdown, as LaTeX and as a page to print."""
-
-    title: str
-    root: Value  # of a graph of its own, with the numbers of this sheet
-    view: str
-    lines: tuple[Line, ...]
-    parameters: tuple[Value, ...]
-    learning_rate: float
-    digits: int
-
-    @property
-    def blanks(self) -> list[Line]:
-        """The lines that are to be filled in, in the order of their numbers."""
-        return [line for line in self.lines if line.blank]
 
     @property
     def answers(self) -> str:
@@ -136,9 +101,7 @@ class Worksheet:
         for suffix, written in (("html", self.html), ("md", self.markdown), ("tex", self.latex)):
             texts |= {Path(folder, f"{name}.{suffix}"): written(), Path(folder, f"{name}-key.{suffix}"): written(True)}
         Path(folder).mkdir(parents=True, exist_ok=True)
-        for path, text in texts.items():
-            path.write_text(text, encoding="utf-8")
-        return list(texts)
+        return [write_whole(path, text) for path, text in texts.items()]
 
     def check(self, text: str) -> Marking:
         """Mark a student's numbers, and where a wrong one is that of a known mistake, say which.

@@ -68,6 +68,16 @@ def test_imports_point_one_way(path):
         assert imported == own or LAYER[imported] <= LAYER[own], f"{own} imports {imported}, which is above it"
 
 
+def test_no_two_modules_import_each_other():
+    imports = {}
+    for path in modules():
+        if path.stem not in ("__init__", "__main__") or path.parent != PACKAGE:
+            imports.setdefault(top_name(path), set()).update(set(imports_of(path)) - {top_name(path)})
+    while leaves := {name for name, needed in imports.items() if not needed & imports.keys()}:
+        imports = {name: needed for name, needed in imports.items() if name not in leaves}
+    assert not imports, "these import each other in a circle"
+
+
 def test_no_module_has_the_name_of_something_exported():
     assert not {path.stem for path in modules()} & set(scalargrad.__all__)
 
