@@ -70,13 +70,17 @@ new_object = object.__new__  # past the checks of `Value.__init__`: an operation
 
 
 def as_float(number: Any) -> float:
-    """Turn any finite real number into a float; raise TypeError or ValueError for all else."""
+    """Turn any finite real number into a float; raise TypeError, ValueError or OverflowError for all else."""
     if not isinstance(number, NUMBERS):
         kind = type(number).__name__
         raise TypeError(f"value: needs a real number, got {number!r} ({kind}); convert it first, as in float(...)")
-    if not isfinite(number):
-        raise ValueError(f"value: needs a finite number, got {number!r}")
-    return float(number)
+    try:
+        converted = float(number)
+    except OverflowError:
+        raise OverflowError("value: a whole number or fraction is too large for a float; scale it first") from None
+    if not isfinite(converted):
+        raise ValueError(f"value: needs a finite number, got {converted}")
+    return converted
 
 
 def as_value(operand: Any) -> Value:

@@ -250,6 +250,7 @@ def test_dropping_the_root_frees_every_node_without_the_collector():
         (lambda: Value(np.complex64(1j)), TypeError, r"value: needs a real number"),
         (lambda: Value(Value(1)), TypeError, r"value: needs a real number, got Value\(data=1.0, grad=0.0\)"),
         (lambda: Value(math.nan), ValueError, r"value: needs a finite number, got nan"),
+        (lambda: Value(10**400), OverflowError, r"value: a whole number or fraction is too large for a float"),
         (lambda: Value(1) * math.inf, ValueError, r"value: needs a finite number, got inf"),
         (lambda: Value(1) + "3", TypeError, r"unsupported operand type\(s\) for \+: 'Value' and 'str'"),
         (lambda: 1j * Value(1), TypeError, r"unsupported operand type\(s\) for \*: 'complex' and 'Value'"),
