@@ -63,7 +63,7 @@ class Operations:
         taken = {node.label for node in self.order}
         free = (name for name in map("v{}".format, range(1, 2 * len(self.order) + 1)) if name not in taken)
         return {
-            node: node.label or (formula.text(formula.number(node.data)) if node._a is None else next(free))
+            node: node.label or (formula.text(formula.number(node.data)) if is_number(node) else next(free))
             for node in self.order
         }
 
@@ -76,7 +76,7 @@ class Operations:
         return tuple(map(Edge, node.parents, node.partials))
 
     def name(self, node: Value) -> str:
-        """Give the label; for a number the number, for another node without a label `v1`, `v2`, ... in order."""
+        """Give the label; for a plain number the number, for all else without a label `v1`, `v2`, ... in order."""
         return self._names[node]
 
     def formula(self, node: Value) -> Expression | None:
@@ -154,7 +154,7 @@ class Quantities:
         def expression(inner: Value) -> Expression:
             if self._is_shown(inner):
                 return formula.name(self.name(inner))
-            return formula.number(inner.data) if is_number(inner) else written[inner]
+            return written[inner] if inner.parents else formula.number(inner.data)
 
         for inner in region.hidden:
             if inner.parents:
@@ -177,8 +177,8 @@ class _Region(NamedTuple):
 
 
 def is_number(node: Value) -> bool:
-    """Tell whether a node is shown as a plain number: a leaf without a label."""
-    return node._a is None and not node.label
+    """Tell whether a node is a plain number that met a Value, and has no label."""
+    return node.op is CONSTANT and not node.label
 
 
 def value_formula(node: Value, expression: Callable[[Value], Expression]) -> Expression:

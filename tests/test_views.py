@@ -132,3 +132,14 @@ def test_roles_go_by_what_is_given_and_else_by_the_first_letter():
 def test_an_unknown_view_is_refused():
     with pytest.raises(ValueError, match='view: needs "operations" or "quantities", got \'all\''):
         view_of(Value(1.0), "all")
+
+
+def test_a_leaf_made_by_hand_has_a_name_and_a_plain_number_is_one():
+    """micrograd's examples have no labels; their leaves still have gradients to be asked for."""
+    a, b = Value(-4.0), Value(2.0)
+    c = a * b + 3
+    view = Operations(c)
+    assert [view.name(node) for node in view.order] == ["v1", "v2", "v3", "3", "v4"]
+    assert [formula.text(derivative) for derivative in view.derivatives(view.order[2])] == ["v2", "v1"]
+    c.label = "c"
+    assert formula.text(Quantities(c).formula(c)) == "(-4)*2 + 3"
