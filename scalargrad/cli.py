@@ -25,6 +25,8 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, like all others."""
 
     def error(self, message: str) -> NoReturn:
+        if "unrecognized arguments: -" in message or message.endswith("required: formula"):
+            message += "; a formula that begins with a minus needs a name, as in y = -x**2"
         self.exit(FAILURE, f"{self.prog}: {message}; try {self.prog} --help\n")
 
 
@@ -86,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_formula(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("formula", help="one or more statements, parted by ;")
+    parser.add_argument("formula", help="one or more statements, parted by ;, such as y = -x**2; with a name first")
     parser.add_argument("numbers", nargs="*", metavar="NAME=NUMBER", help="a number for each name")
 
 

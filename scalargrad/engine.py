@@ -109,6 +109,8 @@ class Value:
     _db: Any
 
     def __init__(self, data: Number, label: str = "") -> None:
+        if not isinstance(label, str):
+            raise TypeError(f"value: needs a label that is text, got {label!r}")
         self.data = as_float(data)
         self.grad = 0.0
         self.label = label
@@ -149,14 +151,17 @@ class Value:
                     a.grad += upstream * node._da
                     if (b := node._b) is not None:
                         b.grad += upstream * node._db
+            sums = [leaf.grad + grad for leaf, grad in before]
+            if not all(map(isfinite, sums)):
+                raise OverflowError("backward: the gradients of several calls add up to more than a float can hold")
         except BaseException:
             for node in order:
                 node.grad = 0.0
             for leaf, grad in before:
                 leaf.grad = grad
             raise
-        for leaf, grad in before:
-            leaf.grad += grad
+        for (leaf, _), total in zip(before, sums):
+            leaf.grad = total
 
     __add__, __radd__ = operator("add")
     __sub__, __rsub__ = operator("sub")

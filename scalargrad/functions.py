@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
+from keyword import iskeyword
+from math import isfinite
 from typing import Any, Protocol, overload
 
 from . import formula as formulas
@@ -89,9 +91,9 @@ def operation(name: str, formula: Formula, partials: Sequence[Formula] | Formula
     >>> y.data, y.partials
     (8.0, (12.0,))
     """
-    if not name.isidentifier() or name in FUNCTIONS:
+    if not isinstance(name, str) or not name.isidentifier() or iskeyword(name) or name in FUNCTIONS:
         raise ValueError(f"operation: needs a new name that is one word, got {name!r}")
-    partials = [partials] if isinstance(partials, str) or callable(partials) else list(partials)
+    partials = list(partials) if isinstance(partials, (list, tuple)) else [partials]  # type: ignore[list-item]
     if len(partials) not in (1, 2):
         raise ValueError(f"operation {name}: needs 1 or 2 partials, one for each operand, got {len(partials)}")
     functions: dict[str, Callable[..., float]] = {}
@@ -100,8 +102,11 @@ def operation(name: str, formula: Formula, partials: Sequence[Formula] | Formula
     def as_text(part: str, given: Formula) -> str:
         if isinstance(given, str):
             return _checked(name, given, {*operands.split(", "), "y"} if part else set(operands.split(", ")))
-        functions[name + part] = lambda *numbers: as_result(given(*numbers))
-        return f"{name}{part}({operands})"
+        if not callable(given):
+            raise TypeError(f"operation {name}: needs a formula as text or as a callable, got {given!r}")
+        own = f"own_{name}{part}"  # so that no name of an operation meets a word of the engine's
+        functions[own] = lambda *numbers: as_result(given(*numbers))
+        return f"{own}({operands})"
 
     def as_result(result: Any) -> Any:
         return result if isinstance(result, Value) else float(result)
@@ -121,6 +126,7 @@ class _PowersAsCalls(ast.NodeTransformer):
 
 
 _WORDS_OF_A_FORMULA = (ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Call, ast.IfExp, ast.Compare)
+_ARITIES = dict.fromkeys(FUNCTIONS, 1) | {"pow": 2} | {name: len(rule.operands) for name, rule in RULES.items()}
 _SIGNS_OF_A_FORMULA = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.USub, ast.cmpop, ast.expr_context)
 
 
@@ -130,12 +136,20 @@ def _checked(name: str, text: str, operands: set[str]) -> str:
         formula = _PowersAsCalls().visit(ast.parse(text.strip(), mode="eval").body)
     except SyntaxError as error:
         raise ValueError(f"operation {name}: cannot read the formula {text!r}: {error.msg}") from None
+    called = {id(part.func) for part in ast.walk(formula) if isinstance(part, ast.Call)}
     for part in ast.walk(formula):
-        if isinstance(part, ast.Name) and part.id not in operands and part.id not in FUNCTIONS:
-            known = ", ".join([*sorted(operands), *sorted(FUNCTIONS)])
-            raise ValueError(
-                f"operation {name}: the formula {text!r} holds the unknown word {part.id!r}; known: {known}"
-            )
+        match part:
+            case ast.Call(func=ast.Name(id=word), args=given) if word in _ARITIES and len(given) != _ARITIES[word]:
+                raise ValueError(
+                    f"operation {name}: {word} in {text!r} takes {_ARITIES[word]}, got {len(given)} operands"
+                )
+            case ast.Name(id=word) if word not in (FUNCTIONS if id(part) in called else operands):
+                known = ", ".join([*sorted(operands), *(f"{function}()" for function in sorted(FUNCTIONS))])
+                raise ValueError(
+                    f"operation {name}: the formula {text!r} holds the unknown word {word!r}; known: {known}"
+                )
+            case ast.Constant(value=value) if not isinstance(value, (int, float)) or not isfinite(value):
+                raise ValueError(f"operation {name}: the formula {text!r} holds {value!r}, which is no finite number")
         if not isinstance(part, _WORDS_OF_A_FORMULA + _SIGNS_OF_A_FORMULA):
             raise ValueError(
                 f"operation {name}: cannot read the formula {text!r}: it may hold + - * / **, comparisons, "

@@ -46,7 +46,9 @@ def bind({words}):
 def source_of(rule: Rule) -> str:
     """Write the Python source of a rule: a function `bind` that takes the words and gives back the operation."""
     formulas = {"y": rule.formula, **dict(zip(("da", "db"), rule.partials))}
-    can_overflow = [name for name, formula in formulas.items() if name == "y" or any(sign in formula for sign in "*/(")]
+    can_overflow = [
+        name for name, formula in formulas.items() if name == "y" or any(sign in formula for sign in "+*/(")
+    ]
     return (UNARY if len(rule.partials) == 1 else BINARY).format(
         words=", ".join(("rule", "refusal", *FUNCTIONS, *rule.functions)),
         not_finite=" or ".join(f"{name} - {name}" for name in can_overflow),
@@ -61,4 +63,4 @@ def refusal(rule: Rule, error: Exception, *operands: float) -> Exception:
         return ValueError(f"{rule.name}: needs finite numbers, got {got}")
     if isinstance(error, OverflowError):
         return OverflowError(f"{rule.name}: the result or a local derivative is too large for a float, got {got}")
-    return type(error)(f"{rule.name}: needs {rule.domain or str(error)}, got {got}")
+    return type(error)(f"{rule.name}: {f'needs {rule.domain}' if rule.domain else error}, got {got}")

@@ -26,10 +26,10 @@ class Rule:
         return ("a", "b")[: len(self.partials)]
 
 
-# Where a derivative does not exist the row holds a documented choice, PyTorch's: relu, leaky_relu and abs have
-# at 0 the derivative 0, 0.01 and 0; where a = b, maximum and minimum give each side half; a power has no
-# derivative in its exponent where a <= 0, and 0 stands for it. A conditional is written so that NaN takes the
-# branch that keeps it: then the engine finds it.
+# Where a derivative does not exist the row holds a documented choice. It is PyTorch's where relu, leaky_relu and
+# abs have at 0 the derivative 0, 0.01 and 0, and where for a = b maximum and minimum give each side half. A power
+# has no derivative in its exponent where a < 0: 0 stands for it. Where a is NaN a conditional takes the branch
+# that keeps it, so that the engine finds it.
 RULES: dict[str, Rule] = {
     rule.name: rule
     for rule in (
@@ -68,7 +68,7 @@ RULES: dict[str, Rule] = {
             "b if a >= b else a",
             ("1 if a < b else 0 if a > b else 0.5", "1 if a > b else 0 if a < b else 0.5"),
         ),
-        Rule("logaddexp", "(b if a <= b else a) + log1p(exp(-abs(a - b)))", ("exp(a - y)", "exp(b - y)")),
+        Rule("logaddexp", "(b if a <= b else a) + log1p(exp(-abs(a - b)))", ("sigmoid(a - b)", "sigmoid(b - a)")),
     )
 }
 
@@ -80,7 +80,7 @@ FUNCTIONS: dict[str, Callable[..., float]] = {
 
 def with_floats(formula: str) -> str:
     """Write the whole numbers of a formula as floats, so that it gives floats: `1 - y` becomes `1.0 - y`."""
-    return re.sub(r"(?<![\w.])(\d+)(?![\w.])", r"\1.0", formula)
+    return re.sub(r"(?<![\w.])(?<![\d.][eE][+-])(\d+)(?![\w.])", r"\1.0", formula)
 
 
 def function_of(rule: Rule, formula: str, names: Sequence[str]) -> Callable[..., float]:

@@ -5,6 +5,7 @@ Reads the views. Text, pictures and page show these records: none of them works 
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import NamedTuple
 
 from .engine import Value
@@ -43,7 +44,8 @@ class Trace(NamedTuple):
 def trace(root: Value, view: str = "operations") -> Trace:
     """Record the forward and the backward pass from `root`, over "operations" or labelled "quantities".
 
-    Changes nothing in the graph. The sums are formed in the order in which `backward` forms them.
+    Changes nothing in the graph. The sums are formed in the order in which `backward` forms them. Raises
+    OverflowError where a gradient is too large for a float.
 
     >>> x = Value(3.0, label="x")
     >>> [(step.contribution, step.total, step.complete) for step in trace(x * x).backward]
@@ -59,6 +61,8 @@ def trace(root: Value, view: str = "operations") -> Trace:
     backward = []
     for node in reversed(shown.order):
         upstream = gradients[node]
+        if not isfinite(upstream):
+            raise OverflowError(f"trace: the gradient of {shown.name(node)} is too large for a float: {upstream}")
         for number, (parent, local) in enumerate(shown.edges(node)):
             contribution = upstream * local
             gradients[parent] = total = gradients[parent] + contribution

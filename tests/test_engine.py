@@ -335,9 +335,57 @@ def test_an_operation_of_ones_own_with_two_operands_and_a_domain():
         ),
         (("cube", "a.real", "1"), "cannot read the formula 'a.real'"),
         (("cube", "a * y", "1"), "holds the unknown word 'y'"),
+        (("cube", "exp * a", "1"), "holds the unknown word 'exp'"),
+        (("cube", "exp(a, a)", "1"), "exp in 'exp\\(a, a\\)' takes 1, got 2 operands"),
+        (("cube", "'x'", "1"), "holds 'x', which is no finite number"),
+        (("cube", "1e999 * a", "1"), "holds inf, which is no finite number"),
+        (("lambda", "a", "1"), "needs a new name that is one word, got 'lambda'"),
         (("cube", "a", []), "operation cube: needs 1 or 2 partials, one for each operand, got 0"),
     ],
 )
 def test_an_operation_that_cannot_be_read_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         operation(*arguments)
+
+
+@pytest.mark.parametrize("name", ["rule", "self", "a", "y", "record", "Value", "operation"])
+def test_an_operation_may_have_a_name_that_the_engine_uses(name):
+    square = operation(name, lambda a: a * a, lambda a: 2 * a)
+    assert square(Value(3.0)).partials == (6.0,)
+
+
+def test_small_and_large_numbers_in_a_formula():
+    shifted = operation("shifted_log", "log(a + 1e-9) + 0.00001 * a - 1e20", "1 / (a + 1e-9) + 0.00001")
+    assert shifted(Value(1.0)).partials == (1 / (1 + 1e-9) + 1e-5,)
+
+
+def test_a_local_derivative_too_large_for_a_float_is_refused():
+    doubled = operation("doubled", "0.25 * a", "a + a")
+    with pytest.raises(OverflowError, match=r"doubled: .* too large for a float, got a = 1e\+308"):
+        doubled(Value(1e308))
+
+
+def test_an_operation_without_a_domain_says_what_python_says():
+    logarithm = operation("logarithm", "log(a)", "1 / a")
+    with pytest.raises(ValueError, match=r"logarithm: math domain error, got a = -1\.0"):
+        logarithm(Value(-1.0))
+
+
+def test_several_calls_whose_gradients_add_up_to_infinity_are_refused():
+    x = Value(1.0)
+    y = x * 1e308
+    y.backward()
+    with pytest.raises(OverflowError, match="backward: the gradients of several calls add up"):
+        y.backward()
+    assert x.grad == 1e308
+
+
+def test_a_label_is_text():
+    with pytest.raises(TypeError, match="value: needs a label that is text, got 3"):
+        Value(1.0, label=3)
+
+
+@pytest.mark.parametrize("a", [1e3, 1e14, 1e16, 1e308])
+def test_logaddexp_shares_its_gradient_however_large_the_operands(a):
+    assert Value(a).logaddexp(a).partials == (0.5, 0.5)
+    assert sum(Value(a).logaddexp(a + 3).partials) == pytest.approx(1, rel=1e-15)

@@ -69,3 +69,10 @@ def test_a_long_chain_is_traced():
     for _ in range(100_000):
         y = y + x
     assert trace(y).gradients[x] == 100_001.0
+
+
+@pytest.mark.parametrize("view", ["operations", "quantities"])
+def test_a_gradient_too_large_for_a_float_is_refused(view):
+    x = Value(1e-300, label="x")
+    with pytest.raises(OverflowError, match="trace: the gradient of x is too large for a float: inf"):
+        trace(x * 1e200 * 1e200, view)
