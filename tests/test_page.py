@@ -145,6 +145,19 @@ def test_a_step_says_its_formula_and_lights_its_edge(read, files):
     assert "complete" in reader.card()
 
 
+@pytest.mark.parametrize(
+    ("lang", "note"),
+    [
+        ("en", "how fast Etotal changes when the quantity changes. The gradient of Etotal itself is 1."),
+        ("zh", "也就是该量变化时 Etotal 变化的快慢。Etotal 对自身的梯度是 1。"),
+    ],
+)
+def test_a_name_stands_in_every_place_of_a_sentence(read, tmp_path, lang, note):
+    reader = read(write_page(two_output().root, tmp_path / "page.html", lang=lang))
+    reader.click("#phases [data-phase=backward]")
+    assert reader.page.text_content(".note").endswith(note)
+
+
 # --- live
 
 
@@ -212,6 +225,41 @@ def test_the_learning_rate_sets_the_step(read, files):
     assert reader.column(0)["b1"] == 0.5 - 0.5 * 0.010742183129835565
 
 
+@pytest.mark.parametrize(
+    ("typed", "message"), [("-1", "The learning rate must be 0 or more."), ("", "Please type a number.")]
+)
+def test_a_wrong_learning_rate_is_said_and_changes_nothing(read, files, typed, message):
+    reader = read(files["two-output"])
+    reader.click("#tab-train")
+    reader.page.fill("#rate", typed)
+    reader.press("Tab")
+    assert reader.page.inner_text("#error") == message
+    assert reader.page.input_value("#rate") == "1"
+
+
+@pytest.mark.parametrize("typed", ["", "1e400"])
+def test_a_field_without_a_number_says_so_and_changes_nothing(read, tmp_path, typed):
+    reader = read(write_page(Value(2.0, label="x") * 3, tmp_path / "page.html"))
+    reader.click("#tab-edit")
+    reader.page.click("#leaf-0", click_count=3)
+    reader.press("Backspace")
+    reader.page.keyboard.insert_text(typed)
+    reader.press("Tab")
+    assert reader.page.inner_text("#error") == "Please type a number."
+    assert reader.page.input_value("#leaf-0") == "2"
+    reader.edit(0, 4)
+    assert not reader.page.is_visible("#error")
+
+
+def test_the_curve_of_the_largest_losses_is_drawn(read, tmp_path):
+    w = Value(1.0, label="w")
+    reader = read(write_page(w * 1.5e308, tmp_path / "page.html", learning_rate=1.2e-308))
+    reader.click("#tab-train")
+    reader.click("#train-1")  # from w = 1 to w = -0.8: the two losses are further apart than the largest float
+    points = re.findall(r"[ML]([\d.]+) ([\d.]+)", reader.page.get_attribute("#curve .curve", "d"))
+    assert points == [("62.0", "10.0"), ("348.0", "128.0")]
+
+
 def test_leaving_the_domain_says_what_python_says_and_changes_nothing(read, tmp_path):
     x = Value(2.0, label="x")
     with pytest.raises(ValueError, match="log: needs a > 0") as refused:
@@ -228,7 +276,7 @@ def test_leaving_the_domain_says_what_python_says_and_changes_nothing(read, tmp_
 
 def test_a_gradient_that_grows_too_large_changes_nothing(read, tmp_path):
     x, a = Value(1e-300, label="x"), Value(1e-200, label="a")
-    with pytest.raises(OverflowError, match="write_page: a gradient is too large for a float: it is inf"):
+    with pytest.raises(OverflowError, match="the gradient of x is too large for a float: inf"):
         write_page(x * 1e200 * 1e200, tmp_path / "page.html")
     root = x * 1e200 * 1e200 * a
     reader = read(write_page(root, tmp_path / "page.html"))
@@ -372,6 +420,19 @@ def test_the_quiz_wants_two_digits_and_shows_what_is_given_up(quiz):
     assert "0.700567" in quiz.card()
 
 
+def test_the_quiz_keeps_the_loss_to_itself_while_it_asks_for_it(quiz):
+    quiz.click("#tab-train")
+    assert quiz.page.is_visible("#curve")
+    shown = quiz.page.inner_text("#loss")
+    quiz.click("#phases [data-phase=backward]")
+    quiz.press("ArrowLeft")
+    assert quiz.page.inner_text("#loss") == "After 0 steps the loss is ?."
+    assert not quiz.page.is_visible("#curve")
+    quiz.click("#give-up")
+    assert quiz.page.inner_text("#loss") == shown
+    assert quiz.page.is_visible("#curve")
+
+
 # --- leaves without a name
 
 
@@ -400,6 +461,12 @@ def test_the_step_is_in_the_address_both_ways(read, files):
     assert reader.steps()[0] == 5
     reader.page.evaluate("location.hash = 'step=99999'")
     reader.page.wait_for_function("document.querySelector('#next').disabled")
+
+
+def test_a_view_in_the_address_that_is_none_is_passed_over(read, files):
+    reader = read(files["two-output"], "#step=3&view=toString")
+    assert reader.steps()[0] == 3
+    assert reader.page.get_attribute("#view-quantities", "aria-pressed") == "true"
 
 
 def test_the_keyboard_alone_reaches_everything(read, files):
@@ -435,12 +502,26 @@ def test_the_keyboard_alone_reaches_everything(read, files):
     assert {"slider", "next", "speed", "quiz", "language", "differences", "rate", "train-1"} <= reached
 
 
+@pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize(("view", "at"), [("quantities", 24), ("operations", 60)])
-def test_the_current_step_prints_on_one_page(read, files, view, at):
+def test_the_current_step_prints_on_one_page(read, files, view, at, large):
     reader = read(files["two-output"], f"#step={at}&view={view}", context={"color_scheme": "dark"})
+    if large:
+        reader.click("#large")
     for paper in ("A4", "Letter"):
-        printed = reader.page.pdf(format=paper)
-        assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
+        for landscape in (False, True):
+            printed = reader.page.pdf(format=paper, landscape=landscape)
+            assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1, (paper, landscape)
+
+
+SCROLLED = """() => {
+  const panel = document.querySelector("#panel-table");
+  const fits = panel.scrollWidth <= panel.clientWidth;
+  panel.scrollLeft = panel.scrollWidth;
+  const end = panel.getBoundingClientRect().right;
+  const last = Math.max(...[...panel.querySelectorAll("td.difference")].map((c) => c.getBoundingClientRect().right));
+  return [fits, last <= end];
+}"""
 
 
 @pytest.mark.parametrize("width", [390, 900, 1280, 1920])
@@ -456,12 +537,38 @@ def test_nothing_is_cut_at_any_width(read, tmp_path, width, lang):
             " && element.scrollWidth > element.clientWidth + 1).map((element) => element.textContent)"
         )
         assert cut == []
+    reader.page.check("#differences")
+    reader.click("#phases [data-phase=update]")
+    for digits in ("6", "all"):
+        reader.page.select_option("#digits", digits)
+        for large in (False, True):
+            assert reader.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            fits, reached = reader.page.evaluate(SCROLLED)
+            assert reached, (digits, large)
+            assert fits or digits == "all", large
+            reader.click("#large")
     too_wide = reader.page.evaluate(
         "[...document.querySelectorAll('.frame:not([hidden]) .node')].filter((node) => { const shape ="
         " node.querySelector('polygon, path, ellipse').getBBox(); return [...node.querySelectorAll('text')].some("
         "(text) => text.getBBox().width > shape.width); }).map((node) => node.textContent)"
     )
     assert too_wide == []
+
+
+def test_a_very_long_label_does_not_make_a_phone_scroll_sideways(read, tmp_path):
+    root = Value(2.0, label="w" + "long" * 60) * Value(3.0, label="x")
+    root.label = "loss" * 60
+    reader = read(write_page(root, tmp_path / "page.html"), width=390)
+    for tab in ("table", "edit", "train"):
+        reader.click(f"#tab-{tab}")
+        reader.press("Home")
+        for _ in range(reader.steps()[1] + 1):
+            assert reader.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            reader.press("ArrowRight")
+    reader.click("#quiz")
+    reader.press("Home")
+    reader.press("ArrowRight")
+    assert reader.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 # --- languages
@@ -641,6 +748,26 @@ def test_writing_is_deterministic_and_leaves_the_graph_alone(tmp_path):
     example = two_output()
     assert page.page_html(example.root) == page.page_html(two_output().root)
     assert {node.grad for node in example.quantities.values()} == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("record", "changed", "named"),
+    [
+        (lambda w: w * w, 3.0, "v1 was recorded as 4.0, and is now 9.0"),
+        (lambda w: w * Value(0.0, label="z"), 3.0, "a local derivative of v1 was recorded as 2.0, and is now 3.0"),
+        (lambda w: w.log(), -1.0, "v1 was recorded as 0.6931471805599453, and is now math domain error"),
+        (operation("cube", lambda a: a**3, lambda a: 3 * a**2), 3.0, "v1 was recorded as 8.0, and is now 27.0"),
+    ],
+)
+def test_a_leaf_that_has_changed_since_is_refused(tmp_path, record, changed, named):
+    w = Value(2.0, label="w")
+    root = record(w)
+    write_page(root, tmp_path / "page.html")
+    w.data = changed
+    with pytest.raises(ValueError, match="a leaf has changed since the graph was recorded; record it again") as refused:
+        write_page(root, tmp_path / "other.html")
+    assert named in str(refused.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
 
 
 def test_a_failed_write_leaves_nothing(tmp_path):

@@ -53,7 +53,8 @@ def write_page(
 
     A leaf that is not named in `inputs`, `parameters` or `targets` goes by the first letter of its label: w and b
     are parameters, y and t targets. `lang` is "en" or "zh", `digits` how many significant digits are shown (3, 4,
-    6, 8, or 17 for all). Raises ValueError for a graph of more than 1000 nodes, and OSError with the path where
+    6, 8, or 17 for all). Raises ValueError for a graph of more than 1000 nodes and for one whose leaves have changed
+    since it was recorded, OverflowError where a gradient is too large for a float, and OSError with the path where
     the file cannot be written; then no file is left behind.
     """
     source = page_html(
@@ -98,6 +99,8 @@ def page_html(
     root, role_of = data.named(root, data.roles_of(root, inputs, parameters, targets))
     order = list(role_of)
     operations = Operations(root)
+    names = {node: operations.name(node) for node in order}
+    data.check_recorded(order, names)
     rules = dict.fromkeys(node.op for node in order if node.op is not None and node.parents)
     live = all(map(javascript.can_run, rules))
     rows_source, rows = javascript.module(rules if live else ())
@@ -114,7 +117,7 @@ def page_html(
             "learningRate": rate,
             "view": "quantities" if any(node.label and node.parents for node in order[:-1]) else "operations",
             "live": live,
-            "graph": data.describe(order, {node: operations.name(node) for node in order}, rows, role_of, rate),
+            "graph": data.describe(order, names, rows, role_of, rate),
             "messages": messages,
         },
         pictures={

@@ -12,9 +12,9 @@ const TOP = 10;
 export function drawCurve(svg, losses) {
   const low = Math.min(0, ...losses);
   const high = Math.max(...losses);
-  const span = high - low || 1;
+  const span = high / 2 - low / 2 || 1; // halves, as the difference itself may be too large for a float
   const x = (step) => LEFT + ((WIDTH - LEFT - 12) * step) / Math.max(1, losses.length - 1);
-  const y = (loss) => TOP + ((HEIGHT - TOP - BOTTOM) * (high - loss)) / span;
+  const y = (loss) => TOP + (HEIGHT - TOP - BOTTOM) * ((high / 2 - loss / 2) / span);
   const line = losses.map((loss, step) => `${step ? "L" : "M"}${x(step).toFixed(1)} ${y(loss).toFixed(1)}`).join("");
   svg.setAttribute("viewBox", `0 0 ${WIDTH} ${HEIGHT}`);
   svg.replaceChildren(

@@ -5,13 +5,13 @@ Reads the views, the trace and the rules. The result is plain data, ready for JS
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
-from math import isfinite
 from typing import Any
 
 from ..engine import Value, operation, record
 from ..formula import Expression, name, number
+from ..rules import Rule, function_of
 from ..tracing import trace
 from ..views import Quantities, is_number, local_derivative, roles, value_formula
 from . import mathml
@@ -29,9 +29,6 @@ def describe(
     parameters = [numbers[node] for node in order if role_of[node] == "parameter"]
     root = order[-1]
     gradients = trace(root).gradients
-    for node, gradient in gradients.items():
-        if not isfinite(gradient):
-            raise OverflowError(f"write_page: a gradient is too large for a float: it is {gradient} at {node!r}")
     return {
         "nodes": [
             {
@@ -103,6 +100,38 @@ def _quantities(root: Value, numbers: Mapping[Value, int]) -> dict[str, Any]:
         "formulas": [mathml.tree(written) if (written := formulas[node]) else None for node in view.order],
         "derivatives": [list(map(mathml.tree, view.derivatives(node))) for node in view.order],
     }
+
+
+def check_recorded(order: Sequence[Value], names: Mapping[Value, str]) -> None:
+    """Compute every operation of the graph `order` again from its operands, and compare with what was recorded.
+
+    Raises ValueError where the numbers differ: then the page would show steps that do not add up.
+    """
+    functions: dict[Rule, list[Callable[..., float]]] = {}
+    for node in order:
+        if node.op is None or not node.parents:
+            continue
+        if node.op not in functions:
+            operands = node.op.operands
+            functions[node.op] = [
+                function_of(node.op, node.op.formula, operands),
+                *(function_of(node.op, partial, [*operands, "y"]) for partial in node.op.partials),
+            ]
+        value, *partials = functions[node.op]
+        numbers = [parent.data for parent in node.parents]
+        again: list[Any]
+        try:
+            again = [value(*numbers)]
+            again += [partial(*numbers, again[0]) for partial in partials]
+        except (ArithmeticError, ValueError) as error:
+            again = [error]
+        for place, (was, now) in enumerate(zip([node.data, *node.partials], again)):
+            if was != now:
+                what = f"a local derivative of {names[node]}" if place else names[node]
+                raise ValueError(
+                    "write_page: a leaf has changed since the graph was recorded; record it again "
+                    f"({what} was recorded as {was}, and is now {now})"
+                )
 
 
 def named(root: Value, role_of: Mapping[Value, str]) -> tuple[Value, dict[Value, str]]:

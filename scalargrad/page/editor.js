@@ -5,7 +5,7 @@ import * as m from "./mathml.js";
 const byName = new Intl.Collator("en", { numeric: true }).compare;
 const ORDER = ["parameter", "input", "target"];
 
-/** Makes the fields; `change(node, number)` is called for an edit. */
+/** Makes the fields; `change(node, number)` is called for an edit, with NaN for what is no number. */
 export function makeEditor(container, graph, change) {
   let shown = [];
   const leaves = graph.nodes
@@ -29,7 +29,10 @@ export function makeEditor(container, graph, change) {
     Object.assign(slider, { type: "range", min: round(middle - reach), max: round(middle + reach), step: "any" });
     slider.setAttribute("aria-label", label);
     field.addEventListener("input", () => field.value !== "" && change(i, field.valueAsNumber));
-    field.addEventListener("change", () => (field.value = String(shown[i])));
+    field.addEventListener("change", () => {
+      if (field.value === "") change(i, NaN); // left empty, or with what is no number
+      field.value = String(shown[i]);
+    });
     slider.addEventListener("input", () => change(i, round(slider.valueAsNumber)));
     slider.addEventListener("keydown", (event) => {
       const by = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];

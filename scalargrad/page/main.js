@@ -78,6 +78,7 @@ function attempt(change) {
 
 function edit(node, number) {
   attempt(() => {
+    if (Number.isNaN(number)) throw new Error(text("error.number"));
     const leaves = [...now.numbers.values];
     leaves[node] = number;
     restart(forward(graph.nodes, leaves));
@@ -103,7 +104,8 @@ function setDigits(digits) {
 
 function setRate(rate) {
   attempt(() => {
-    if (!Number.isFinite(rate) || rate < 0) throw new Error(text("error.number"));
+    if (!Number.isFinite(rate)) throw new Error(text("error.number"));
+    if (rate < 0) throw new Error(text("error.rate"));
     restart(now.numbers, rate);
   });
 }
@@ -204,7 +206,7 @@ function render() {
   writeCard(document.querySelector(".card"), graph, graph.views[now.view], now.round, step, now.digits, revealed(open));
   showQuestion(open);
   showEditor(now.numbers.values, data.live);
-  showTraining();
+  showTraining(open?.node === root);
   showPlayer({ step: now.step, last: all.length - 1 });
   $("phase").textContent = text(`phase.${step.phase}`);
   showPhases(all, step.phase);
@@ -241,16 +243,16 @@ function showQuestion(open) {
   $("hint").disabled = hinted;
 }
 
-function showTraining() {
+/** Shows the loss and its curve, but not while a quiz asks for that loss. */
+function showTraining(asksForLoss) {
   const none = !graph.parameters.length;
   for (const id of ["train-1", "train-10", "train-100", "rate"]) $(id).disabled = none || !data.live;
   if ($("rate").value !== String(now.rate)) $("rate").value = String(now.rate);
   const count = now.losses.length - 1;
-  $("loss").textContent = none
-    ? text("train.none")
-    : text("train.loss", { count, loss: written(now.losses.at(-1), now.digits) });
-  $("curve").hidden = none;
-  if (!none) drawCurve($("curve"), now.losses);
+  const loss = asksForLoss ? "?" : written(now.losses.at(-1), now.digits);
+  $("loss").textContent = none ? text("train.none") : text("train.loss", { count, loss });
+  $("curve").toggleAttribute("hidden", none || asksForLoss); // an element of SVG has no property for it
+  if (!none && !asksForLoss) drawCurve($("curve"), now.losses);
   $("round").textContent = count ? text("round", { count }) : now.numbers === recorded ? "" : text("edited");
   $("edit-help").textContent = text(data.live ? "edit.help" : "edit.dead");
 }
@@ -325,7 +327,7 @@ addEventListener("hashchange", readHash);
 
 function readHash() {
   const { step, view } = readAddress();
-  if (view in pictures) now.view = view;
+  if (Object.hasOwn(pictures, view)) now.view = view;
   showView();
   go(step ?? now.step);
 }

@@ -20,11 +20,11 @@ export function text(key, fill = {}) {
   return messages[shown][key].replace(/\{(\w+)\}/g, (_, name) => String(fill[name]));
 }
 
-/** Gives the parts of a message as nodes; what is put in may be an element. */
+/** Gives the parts of a message as nodes; what is put in may be an element, and is copied into every place. */
 export function phrase(key, fill = {}) {
   return messages[shown][key].split(/\{(\w+)\}/).map((part, i) => {
     const put = i % 2 ? fill[part] : part;
-    return put instanceof Node ? put : document.createTextNode(String(put));
+    return put instanceof Node ? put.cloneNode(true) : document.createTextNode(String(put));
   });
 }
 
