@@ -16,7 +16,7 @@ from struct import error as StructError
 from struct import pack
 from typing import Any
 
-from .engine import NUMBERS, Value, operation, topological_order
+from .engine import Value, as_float, operation, topological_order
 from .programs import native
 from .programs.batches import Rows, checked_rows
 from .programs.emitter import nodes_of
@@ -64,6 +64,9 @@ def compile(
     """
     if target not in ("auto", *SOURCES):
         raise ValueError(f'compile: needs a target out of "auto", {", ".join(SOURCES)}; got {target!r}')
+    for role, given in (("inputs", inputs), ("parameters", parameters), ("outputs", outputs)):
+        if isinstance(given, Value):
+            raise TypeError(f"compile: {role} needs a list of Values, got one alone: {given!r}")
     graph = _checked_graph(root, list(inputs), list(parameters), list(outputs))
     for choice in _choices(target):
         too_large = choice == "c" and len(graph.order) > _LARGEST_C
@@ -179,9 +182,8 @@ class Program:
             raise ValueError(f"program: needs {len(needed)} parameters, got {len(numbers)}")
         try:
             return array("d", pack(f"{len(numbers)}d", *numbers))  # in half the time of array("d", numbers)
-        except StructError:
-            wrong = next(number for number in numbers if not isinstance(number, NUMBERS))
-            raise TypeError(f"program: needs real numbers as parameters, got {wrong!r}") from None
+        except (StructError, OverflowError):
+            return array("d", [_parameter(index, number) for index, number in enumerate(numbers)])
 
     def _explain(self, results: Sequence[Value], rows: Rows, parameters: array[float]) -> None:
         """Run the engine row by row, so that it raises what it has to say about the operation that failed."""
@@ -195,22 +197,40 @@ class Program:
             except (ArithmeticError, ValueError) as error:
                 raise type(error)(f"row {index}, counted from 0: {error}") from None
 
-    def _check_itself(self) -> None:
-        """Raise ValueError unless the program gives on the recorded numbers what the graph recorded."""
-        root, parameters = self._graph.root, self._graph.parameters
-        recorded = [root.data, *_recorded_gradients(root, parameters)]
-        try:
-            loss, gradients = self([[node.data for node in self._graph.inputs]])
-        except (ArithmeticError, ValueError) as error:
-            raise ValueError(f"compile: the program fails on the recorded numbers: {error}") from None
-        names = ["the loss", *(f"the gradient of {node.label or node!r}" for node in parameters)]
+    def difference(self, recorded: Sequence[float], row: Sequence[float]) -> tuple[str, float, float] | None:
+        """Compare the program on one row with the `loss_and_gradients` of a graph, relative to the largest of them.
+
+        Give the name of the first number that differs, what was recorded and what the program gives; None where all
+        agree to nine digits. Raises what the call raises.
+        """
+        loss, gradients = self([row])
+        names = ["loss", *(f"gradient of {node.label or node!r}" for node in self._graph.parameters)]
         allowed = _TOLERANCE * max(1.0, *map(abs, recorded))
         for name, expected, got in zip(names, recorded, [loss, *gradients]):
             if not abs(expected - got) <= allowed:
-                raise ValueError(
-                    f"compile: the graph recorded {expected} for {name}, but the program gives {got}; "
-                    "if the data of a leaf has changed since, record the graph again"
-                )
+                return name, expected, got
+        return None
+
+    def _check_itself(self) -> None:
+        """Raise ValueError unless the program gives on the recorded numbers what the graph recorded."""
+        recorded = loss_and_gradients(self._graph.root, self._graph.parameters)
+        try:
+            difference = self.difference(recorded, [node.data for node in self._graph.inputs])
+        except (ArithmeticError, ValueError) as error:
+            raise ValueError(f"compile: the program fails on the recorded numbers: {error}") from None
+        if difference:
+            name, expected, got = difference
+            raise ValueError(
+                f"compile: the graph recorded {expected} for the {name}, but the program gives {got}; "
+                "if the data of a leaf has changed since, record the graph again"
+            )
+
+
+def _parameter(index: int, number: Any) -> float:
+    try:
+        return as_float(number)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise type(error)(f"program: parameters[{index}]: {str(error).removeprefix('value: ')}") from None
 
 
 def _recorded_again(order: Iterable[Value], leaves: Mapping[Value, float]) -> dict[Value, Value]:
@@ -224,14 +244,17 @@ def _recorded_again(order: Iterable[Value], leaves: Mapping[Value, float]) -> di
     return fresh
 
 
-def _recorded_gradients(root: Value, parameters: Sequence[Value]) -> list[float]:
-    """Run backward for the gradients of this graph alone, and leave every `grad` as it was."""
+def loss_and_gradients(root: Value, parameters: Sequence[Value]) -> list[float]:
+    """Run backward for the gradients of this graph alone, and leave every `grad` as it was.
+
+    Raises OverflowError as `backward` does.
+    """
     before = [(node, node.grad) for node in [*topological_order(root), *parameters]]
     try:
         for node, _ in before:
             node.grad = 0.0
         root.backward()
-        return [parameter.grad for parameter in parameters]
+        return [root.data, *(parameter.grad for parameter in parameters)]
     finally:
         for node, grad in before:
             node.grad = grad

@@ -3,6 +3,7 @@
 Reads nothing.
 """
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,8 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> Path:
     Raises OSError with the path where it cannot be written; nothing is changed then.
     """
     target = Path(path)
+    if not target.name:  # "." or "/"
+        raise IsADirectoryError(errno.EISDIR, "cannot write the file: it is a directory", str(target))
     unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         with open(unfinished, "wb") as file:

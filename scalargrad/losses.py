@@ -72,13 +72,18 @@ def softmax_cross_entropy(logits: Sequence[Value], target: int | Integral | Sequ
     `target` is the index of the class, from 0, or a probability for each class (as Values, where the target is to be
     an input of a program that is made from the graph). The logits are the outputs before a
     softmax: -ln p_k = ln(sum exp(logits)) - logit_k holds for any finite numbers. Raises IndexError for an index
-    that is no class, and ValueError where the numbers of logits and targets differ.
+    that is no class, TypeError for one Value in place of a list of logits, and ValueError where the numbers of logits
+    and targets differ or there are none.
 
     >>> softmax_cross_entropy([Value(0.0), Value(1000.0)], 0).data
     1000.0
     """
+    if isinstance(logits, Value):
+        raise TypeError(f"softmax_cross_entropy: needs a list of logits, one for each class, got {logits!r}")
     if isinstance(target, Integral):  # NumPy's integers as well
         target = int(target)
+        if not len(logits):
+            raise ValueError("softmax_cross_entropy: needs a logit for each class, got none")
         if not 0 <= target < len(logits):
             raise IndexError(f"softmax_cross_entropy: needs a class from 0 to {len(logits) - 1}, got {target}")
         return reduce(Value.logaddexp, logits) - logits[target]
@@ -105,12 +110,16 @@ def hinge(scores: Outputs, targets: Targets) -> Value:
 def l2(parameters: Iterable[Value], strength: float) -> Value:
     """Compute strength * (sum of the squared parameters), to be added to a loss.
 
-    Its gradient is 2 * strength * parameter, so PyTorch's `weight_decay` is twice the strength.
+    Its gradient is 2 * strength * parameter, so PyTorch's `weight_decay` is twice the strength. Raises ValueError
+    where there are no parameters.
 
     >>> l2([Value(3.0), Value(4.0)], 0.1).data
     2.5
     """
-    return strength * _sum([parameter * parameter for parameter in parameters])
+    squares = [parameter * parameter for parameter in parameters]
+    if not squares:
+        raise ValueError("l2: needs at least one parameter, got none")
+    return strength * _sum(squares)
 
 
 def _paired(who: str, outputs: Outputs, targets: Targets, label: str = "") -> tuple[list[Value], list[Value]]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from math import cos, isfinite, pi, sqrt
 from typing import TypeAlias
 
-from .engine import Value
+from .engine import NUMBERS, Value
 
 Schedule: TypeAlias = Callable[[int], float]  # the number of steps made so far -> the learning rate
 
@@ -17,7 +17,8 @@ Schedule: TypeAlias = Callable[[int], float]  # the number of steps made so far 
 def gradient_descent(parameters: Iterable[Value], learning_rate: float) -> None:
     """Make one step of gradient descent: new = old - learning_rate * gradient.
 
-    Raises OverflowError, and changes nothing, where a new value is too large for a float.
+    Raises TypeError for what is no Value or no number, and OverflowError where a new value is too large for a float;
+    nothing is changed then.
 
     >>> w = Value(1.0, label="w")
     >>> (w * w).backward()
@@ -25,7 +26,9 @@ def gradient_descent(parameters: Iterable[Value], learning_rate: float) -> None:
     >>> w.data
     0.5
     """
-    parameters = list(parameters)
+    parameters = _listed("gradient_descent", parameters)
+    if not isinstance(learning_rate, NUMBERS):
+        raise TypeError(f"gradient_descent: needs a number as the learning rate, got {learning_rate!r}")
     _put(parameters, [parameter.data - learning_rate * parameter.grad for parameter in parameters])
 
 
@@ -33,17 +36,25 @@ class Optimiser:
     """Something that changes parameters by their gradients, one step after the other."""
 
     def __init__(self, parameters: Iterable[Value], learning_rate: float | Schedule) -> None:
-        self.parameters = list(parameters)
+        self.parameters = _listed("optimiser", parameters)
         self.learning_rate = learning_rate  # a number, or a function of the number of steps made so far
         self.steps = 0
         if not self.parameters:
             raise ValueError("optimiser: needs at least one parameter, got none")
+        places: dict[Value, int] = {}
+        for index, parameter in enumerate(self.parameters):
+            if places.setdefault(parameter, index) != index:
+                raise ValueError(
+                    f"optimiser: parameters[{index}] stands in parameters[{places[parameter]}] already: {parameter!r}"
+                )
         if not callable(learning_rate):
-            _check("learning_rate", learning_rate, learning_rate >= 0, "a number of at least 0")
+            _check("learning_rate", learning_rate, _at_least_0, "a number of at least 0")
 
     def rate(self) -> float:
-        """Give the learning rate of the next step."""
-        return self.learning_rate(self.steps) if callable(self.learning_rate) else self.learning_rate
+        """Give the learning rate of the next step; raise TypeError or ValueError unless it is a number from 0 up."""
+        rate = self.learning_rate(self.steps) if callable(self.learning_rate) else self.learning_rate
+        _check(f"the learning_rate after {self.steps} steps", rate, _at_least_0, "a number of at least 0")
+        return rate
 
     def zero_grad(self) -> None:
         """Set the gradient of every parameter to zero."""
@@ -53,7 +64,8 @@ class Optimiser:
     def step(self) -> None:
         """Change every parameter once.
 
-        Raises OverflowError, and changes nothing, where a new value is too large for a float.
+        Raises OverflowError where a new value is too large for a float, and what `rate` raises; nothing is changed
+        then.
         """
         raise NotImplementedError
 
@@ -84,8 +96,8 @@ class SGD(Optimiser):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, learning_rate)
-        _check("momentum", momentum, momentum >= 0, "a number of at least 0")
-        _check("weight_decay", weight_decay, weight_decay >= 0, "a number of at least 0")
+        _check("momentum", momentum, _at_least_0, "a number of at least 0")
+        _check("weight_decay", weight_decay, _at_least_0, "a number of at least 0")
         if nesterov and not momentum:
             raise ValueError("optimiser: nesterov needs a momentum greater than 0, got 0")
         self.momentum = momentum
@@ -132,9 +144,9 @@ class Adam(Optimiser):
     ) -> None:
         super().__init__(parameters, learning_rate)
         for beta in betas:
-            _check("betas", beta, 0 <= beta < 1, "numbers from 0 to below 1")
-        _check("epsilon", epsilon, epsilon > 0, "a number greater than 0")
-        _check("weight_decay", weight_decay, weight_decay >= 0, "a number of at least 0")
+            _check("betas", beta, lambda number: 0 <= number < 1, "numbers from 0 to below 1")
+        _check("epsilon", epsilon, lambda number: number > 0, "a number greater than 0")
+        _check("weight_decay", weight_decay, _at_least_0, "a number of at least 0")
         self.betas = betas
         self.epsilon = epsilon
         self.weight_decay = weight_decay
@@ -235,8 +247,25 @@ def _check_finite(parameter: Value, number: float) -> None:
         )
 
 
-def _check(name: str, number: float, holds: bool, needed: str) -> None:
-    if not (holds and isfinite(number)):
+def _listed(who: str, parameters: Iterable[Value]) -> list[Value]:
+    """Give parameters as a list, and raise TypeError unless they are Values."""
+    if isinstance(parameters, Value):
+        raise TypeError(f"{who}: parameters needs a list of Values, got one alone: {parameters!r}")
+    listed = list(parameters)
+    for index, parameter in enumerate(listed):
+        if not isinstance(parameter, Value):
+            raise TypeError(f"{who}: parameters[{index}] is no Value: {parameter!r}")
+    return listed
+
+
+def _at_least_0(number: float) -> bool:
+    return number >= 0
+
+
+def _check(name: str, number: float, holds: Callable[[float], bool], needed: str) -> None:
+    if not isinstance(number, NUMBERS):
+        raise TypeError(f"optimiser: {name} needs {needed}, got {number!r}")
+    if not (holds(number) and isfinite(number)):
         raise ValueError(f"optimiser: {name} needs {needed}, got {number}")
 
 

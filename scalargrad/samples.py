@@ -47,7 +47,8 @@ class Samples:
             self.wanted = [_one_hot(index, wanted, width) for index, wanted in enumerate(targets)]
             self.single = False
         different = {tuple(wanted): sample for sample, wanted in reversed([*enumerate(self.wanted)])}
-        for sample in sorted(different.values())[:_TRIED]:
+        self.firsts = sorted(different.values())[:_TRIED]  # one sample of each different target
+        for sample in self.firsts:
             try:
                 self.record(sample)
             except (ArithmeticError, ValueError) as error:
@@ -87,12 +88,16 @@ def _leaves(letter: str, numbers: list[float]) -> list[Value]:
 
 def _matrix(what: str, given: Sequence[Any]) -> list[list[float]]:
     """Turn rows into lists of floats; a number is a row of one."""
-    rows = []
+    rows: list[list[float]] = []
     for index, row in enumerate(given):
+        numbers: list[float] = []
         try:
-            rows.append([as_float(number) for number in ([row] if isinstance(row, NUMBERS) else row)])
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"data: {what}[{index}] needs a row of finite numbers: {error}") from None
+            for number in [row] if isinstance(row, NUMBERS) else row:
+                numbers.append(as_float(number))
+        except (TypeError, ValueError, OverflowError) as error:
+            place = f"{what}[{index}], column {len(numbers)},"
+            raise type(error)(f"data: {place} needs a row of finite numbers: {error}") from None
+        rows.append(numbers)
         if len(rows[-1]) != len(rows[0]):
             raise ValueError(f"data: {what}[{index}] has {len(rows[-1])} numbers, but {what}[0] has {len(rows[0])}")
     return rows

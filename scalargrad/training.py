@@ -22,6 +22,9 @@ from .losses import half_squared_error
 from .optim import SGD, Optimiser, Schedule
 from .samples import Loss, Model, Samples, floats
 
+_COMPARED = 20  # samples, spread over the data, that a program is compared with the engine on
+_ADVICE = "; a smaller learning rate may help"
+
 
 class Step(NamedTuple):
     """What a callback gets: one iteration, after the backward passes and before the update."""
@@ -60,9 +63,11 @@ def fit(
     in another order, drawn by `seed`; with None in their own.
 
     With `target=None` the engine records every sample, and `callback` gets the graphs. With "python", "numpy", "c",
-    "jax" or "auto" the graph of the first sample is compiled, and gives the same but for the last bits. A callback
-    that returns True ends the run. A progress bar is shown on a terminal, with `tqdm` installed. Ctrl-C ends the run
-    with what was learned so far.
+    "jax" or "auto" the graph of the first sample is compiled, and gives the same but for the last bits. So a model or
+    loss must not branch on a value, as in `if target.data == 1`: before the run the program is compared with the
+    engine on a sample of each different target and on about 20 spread over the data, and ValueError is raised where
+    they differ. A callback that returns True ends the run. A progress bar is shown on a terminal, with `tqdm`
+    installed. Ctrl-C ends the run with what was learned so far.
 
     Raises TypeError or ValueError where the data do not fit the model or the loss, before anything is changed; and
     FloatingPointError, with the sample and the operation, where a number leaves what a float or the operation can
@@ -98,7 +103,7 @@ def fit(
                         right = []
                 if callback is not None and callback(Step(iteration, batch, mean, roots)) is True:
                     break
-                with _naming("the update"):
+                with _naming("the update", advice=""):  # the optimiser gives its own
                     optimiser.step()  # 10. Update the parameters with the mean of the gradients.
                 advance(mean)
                 # 11. Go on with the next batch, until all iterations are done.
@@ -108,8 +113,7 @@ def fit(
         except FloatingPointError as error:
             _put(optimiser, good)
             raise FloatingPointError(
-                f"fit: iteration {iteration}, {error}; the parameters are those of the last iteration that went well; "
-                "a smaller learning rate may help"
+                f"fit: iteration {iteration}, {error}; the parameters are those of the last iteration that went well"
             ) from error.__cause__
     return history
 
@@ -175,6 +179,26 @@ class _Compiled:
         table: Any = [[*row, *wanted] for row, wanted in zip(data.rows, data.wanted)]
         is_array = self.program.target != "python" and find_spec("numpy")
         self.table = import_module("numpy").array(table) if is_array else table
+        self._compare_with_engine(table)
+
+    def _compare_with_engine(self, table: list[list[float]]) -> None:
+        """Raise ValueError where the engine records for another sample what the program does not give."""
+        for sample in sorted({*self.data.firsts, *range(0, len(table), ceil(len(table) / _COMPARED))}):
+            try:
+                root = self.data.record(sample).root
+                recorded = codegen.loss_and_gradients(root, self.optimiser.parameters)
+            except (ArithmeticError, ValueError):
+                continue  # the run will name this sample and the operation
+            try:
+                difference = self.program.difference(recorded, table[sample])
+                reason = "{} {} against {}".format(*difference) if difference else ""
+            except (ArithmeticError, ValueError) as error:
+                reason = f"the program fails: {str(error).removeprefix('row 0, counted from 0: ')}"
+            if reason:
+                raise ValueError(
+                    f"fit: the graph of sample {sample} is another than that of sample 0 (a branch on a value?): "
+                    f"{reason}; train it without target"
+                )
 
     def __call__(self, batch: list[int]) -> _Result:
         rows = [self.table[sample] for sample in batch] if isinstance(self.table, list) else self.table[batch]
@@ -183,19 +207,19 @@ class _Compiled:
             outputs = self.program.predict(rows) if self.data.classes else []
         except (ArithmeticError, ValueError) as error:
             _Eager(self.data, self.optimiser)(batch)  # it knows the sample and the operation
-            raise FloatingPointError(f"the program: {error}") from error
+            raise FloatingPointError(f"the program: {error}{_ADVICE}") from error
         for parameter, gradient in zip(self.optimiser.parameters, gradients):
             parameter.grad = gradient
         return mean, outputs, []
 
 
 @contextmanager
-def _naming(place: str) -> Iterator[None]:
-    """Put the place where numbers went wrong in front of what the engine says about it."""
+def _naming(place: str, advice: str = _ADVICE) -> Iterator[None]:
+    """Put the place where numbers went wrong in front of what the engine says about it, and advice behind."""
     try:
         yield
     except (ArithmeticError, ValueError) as error:
-        raise FloatingPointError(f"{place}: {error}") from error
+        raise FloatingPointError(f"{place}: {error}{advice}") from error
 
 
 # --- the run -------------------------------------------------------------------------------------------------------

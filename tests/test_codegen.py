@@ -187,7 +187,7 @@ def test_parameters_are_read_at_each_call(target):
     assert program([[2.0]], parameters=[1.0]) == (2.0, [4.0])
     with pytest.raises(ValueError, match="needs 1 parameters, got 2"):
         program([[2.0]], parameters=[1.0, 2.0])
-    with pytest.raises(TypeError, match="real numbers as parameters, got '1'"):
+    with pytest.raises(TypeError, match="needs a real number, got '1'"):
         program([[2.0]], parameters=["1"])
 
 
@@ -233,6 +233,7 @@ def test_large_batches_on_several_threads(target):
         ([[1.0, 2.0], [float("nan"), 2.0]], ValueError, r"row 1, column 0 \(x1\).*nan"),
         ([[1.0, float("inf")]], ValueError, r"row 0, column 1 \(x2\).*inf"),
         ([[1.0, None]], TypeError, r"row 0, column 1 \(x2\).*None"),
+        ([[1.0, 2.0], [1.0, 10**400]], OverflowError, r"row 1, column 1 \(x2\).*too large for a float"),
         ([1.0, 2.0], TypeError, "row 0 is no list"),
         (["ab"], TypeError, "row 0 is no list"),
         ("text", TypeError, "needs rows of numbers"),
@@ -301,14 +302,19 @@ def test_a_parameter_that_is_not_finite_is_refused(target):
         program([[1.5e308], [1.5e308]], parameters=[1.0])
 
 
+def test_a_parameter_that_is_too_large_for_a_float_is_refused():
+    with pytest.raises(OverflowError, match=r"program: parameters\[0\]: .*too large for a float"):
+        small_program("python")([[1.0, 2.0]], [10**400])
+
+
 @each_target
 def test_operations_declared_as_text(target):
     step = operation("gate", "a * b if 0 < a <= 2 else 0.5 * a", ("b if a > 0 else 0.5", "1 if a > 0 else 0"))
     called = operation("softer", "sigmoid(a) * maximum(a, 0) + 2**a + (a > 1)", "1 - y / 3")
-    lambda_ = operation("lambda", "exp(a) if a > 0 else a + 1", "exp(a) if a > 0 else 1")
+    double = operation("double", "exp(a) if a > 0 else a + 1", "exp(a) if a > 0 else 1")
 
     def record(inputs, parameters):
-        return lambda_(called(step(inputs[0] * parameters[0], inputs[1] - parameters[1])))
+        return double(called(step(inputs[0] * parameters[0], inputs[1] - parameters[1])))
 
     rows, numbers = batch_of(5, 9, 2), [0.7, -0.2]
     inputs, parameters = [Value(x) for x in rows[0]], [Value(p) for p in numbers]
@@ -370,6 +376,9 @@ def test_wrong_arguments_are_refused():
         ((x * w, [1.0], [w]), TypeError, r"inputs\[0\] is no Value"),
         ((x * w, [x], [w], "fortran"), ValueError, "needs a target"),
         ((3.0, [x], [w]), TypeError, "needs a Value"),
+        ((x * w, x, [w]), TypeError, "inputs needs a list of Values"),
+        ((x * w, [x], w), TypeError, "parameters needs a list of Values"),
+        ((x * w, [x], [w], "python", x * w), TypeError, "outputs needs a list of Values"),
     ]:
         with pytest.raises(error, match=message):
             codegen.compile(*arguments)

@@ -185,3 +185,16 @@ def test_too_few_or_too_many_targets_are_refused_with_both_numbers(name):
 def test_targets_that_make_no_sense(loss, targets, error, message):
     with pytest.raises(error, match=message):
         loss([Value(0.5), Value(0.5)], targets)
+
+
+def test_a_loss_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="l2: needs at least one parameter, got none"):
+        l2([], 0.1)
+    with pytest.raises(ValueError, match="softmax_cross_entropy: needs a logit for each class, got none"):
+        softmax_cross_entropy([], 0)
+
+
+@pytest.mark.parametrize("target", [0, [1.0]])
+def test_one_logit_alone_is_no_list_of_logits(target):
+    with pytest.raises(TypeError, match="softmax_cross_entropy: needs a list of logits, one for each class"):
+        softmax_cross_entropy(Value(0.0), target)

@@ -1,5 +1,7 @@
 """Optimisers and schedules: PyTorch's numbers over several steps, and what is refused."""
 
+import math
+
 import pytest
 
 from scalargrad import Value
@@ -165,7 +167,6 @@ def test_an_optimiser_follows_a_schedule():
     [
         lambda parameters: gradient_descent(parameters, 0.5),
         lambda parameters: SGD(parameters, 0.5, momentum=0.5).step(),
-        lambda parameters: SGD(parameters, lambda step: float("nan")).step(),
         lambda parameters: Adam(parameters, 0.5).step(),
     ],
 )
@@ -175,6 +176,39 @@ def test_a_step_that_leaves_the_floats_changes_nothing(step):
     with pytest.raises(OverflowError, match=r"too large for a float at Value\(.*a smaller learning rate may help"):
         step(parameters)
     assert [parameter.data for parameter in parameters] == [1.0, -1.7e308]
+
+
+@pytest.mark.parametrize("kind", [SGD, Adam])
+@pytest.mark.parametrize(
+    ("rate", "error"), [(math.nan, ValueError), (math.inf, ValueError), (-0.1, ValueError), ("0.1", TypeError)]
+)
+def test_a_schedule_that_gives_no_learning_rate_is_refused_and_changes_nothing(kind, rate, error):
+    w = Value(1.0)
+    w.grad = 1.0
+    optimiser = kind([w], lambda step: 0.5 if step == 0 else rate)
+    optimiser.step()
+    before = w.data
+    with pytest.raises(error, match=f"the learning_rate after 1 steps needs a number of at least 0, got {rate!r}"):
+        optimiser.step()
+    assert w.data == before
+    assert optimiser.steps == 1
+
+
+@pytest.mark.parametrize(
+    ("build", "error", "message"),
+    [
+        (lambda p: SGD(p, "a"), TypeError, "learning_rate needs a number of at least 0, got 'a'"),
+        (lambda p: Adam(p, epsilon="a"), TypeError, "epsilon needs a number greater than 0, got 'a'"),
+        (lambda p: SGD([1.0], 0.1), TypeError, r"optimiser: parameters\[0\] is no Value: 1.0"),
+        (lambda p: SGD(p[0], 0.1), TypeError, "optimiser: parameters needs a list of Values"),
+        (lambda p: Adam([*p, *p], 0.1), ValueError, r"parameters\[1\] stands in parameters\[0\] already"),
+        (lambda p: gradient_descent([3], 1), TypeError, r"gradient_descent: parameters\[0\] is no Value: 3"),
+        (lambda p: gradient_descent(p, "1"), TypeError, "gradient_descent: needs a number as the learning rate"),
+    ],
+)
+def test_what_is_no_parameter_and_no_number(build, error, message):
+    with pytest.raises(error, match=message):
+        build([Value(1.0)])
 
 
 @pytest.mark.parametrize(

@@ -290,9 +290,16 @@ def test_a_sum_over_the_batch_that_overflows_stops_the_run():
         ([], [], losses.hinge, ValueError, "got 0 rows and 0 targets"),
         ([[1, 2]], [1, 1], losses.hinge, ValueError, "got 1 rows and 2 targets"),
         ([[1, 2], [1]], [1, 1], losses.hinge, ValueError, r"inputs\[1\] has 1 numbers, but inputs\[0\] has 2"),
-        ([[1, 2], [1, "2"]], [1, 1], losses.hinge, TypeError, r"inputs\[1\] .* needs a real number, got '2'"),
-        ([[1, 2], [1, math.nan]], [1, 1], losses.hinge, ValueError, r"inputs\[1\] .* got nan"),
-        ([[1, 2]], [math.inf], losses.hinge, ValueError, r"targets\[0\] .* got inf"),
+        (
+            [[1, 2], [1, "2"]],
+            [1, 1],
+            losses.hinge,
+            TypeError,
+            r"inputs\[1\], column 1, .* needs a real number, got '2'",
+        ),
+        ([[1, 2], [1, math.nan]], [1, 1], losses.hinge, ValueError, r"inputs\[1\], column 1, .* got nan"),
+        ([[1, 2]], [math.inf], losses.hinge, ValueError, r"targets\[0\], column 0, .* got inf"),
+        ([[1, 2], [1, 10**400]], [1, 1], losses.hinge, OverflowError, r"inputs\[1\], column 1, .* too large"),
         ([[1]], [1], losses.hinge, ValueError, "mlp: needs 2 inputs, got 1"),
         ([[1, 2]] * 3, [1, -1, 0], losses.hinge, ValueError, "sample 2 cannot be trained with: hinge: needs targets"),
         ([[1, 2]], [[1, 1]], losses.hinge, ValueError, "sample 0 .* got 1 outputs and 2 targets"),
@@ -305,6 +312,74 @@ def test_data_that_do_not_fit_are_refused_before_anything_is_changed(target, inp
     with pytest.raises(error, match=message):
         fit(model, inputs, targets, loss, iterations=3, batch_size=1, target=target)
     assert numbers(model) == before
+
+
+def by_branches(outputs, target):
+    return -outputs.log() if target.data == 1 else -(1 - outputs).log()
+
+
+@pytest.mark.parametrize("target", ["python", "c"])
+@pytest.mark.parametrize("zero", [False, True])  # with zero weights the losses of all branches are ln 2
+def test_a_loss_that_branches_on_a_target_has_no_program(target, zero):
+    if target == "c" and next(native.compilers(), None) is None:
+        pytest.skip("there is no C compiler")
+    model = nn.MLP(2, [3, 1], activation="tanh", output="sigmoid", seed=1)
+    if zero:
+        model.set([[[0, 0]] * 3, [[0] * 3]], [[0] * 3, [0]])
+    before = numbers(model)
+    model.parameters()[0].grad = 7.0
+    inputs, targets = data.moons(20)
+    other = next(sample for sample, wanted in enumerate(targets) if wanted != targets[0])
+    message = (
+        f"fit: the graph of sample {other} is another than that of sample 0 .a branch on a value.*"
+        rf"{'gradient' if zero else 'loss'} .* against .*; train it without target"
+    )
+    with pytest.raises(ValueError, match=message):
+        fit(model, inputs, targets, by_branches, iterations=5, target=target)
+    assert numbers(model) == before
+    assert [parameter.grad for parameter in model.parameters()] == [7.0] + [0.0] * (len(before) - 1)
+    assert fit(model, inputs, targets, by_branches, iterations=5).losses[-1] < math.log(2) + 1
+
+
+def test_a_model_that_branches_on_an_input_has_no_program():
+    """The samples have one target, and no number differs in their targets."""
+
+    class Bent(Line):
+        def __call__(self, inputs):
+            return self.w * inputs[0] if inputs[0] > 0 else self.w * 0.1
+
+    inputs = [[1.0]] * 50 + [[-1.0]] * 50
+    with pytest.raises(ValueError, match="graph of sample 50 is another than that of sample 0"):
+        fit(Bent(1.0), inputs, [0.5] * 100, iterations=1, target="python")
+
+
+def test_a_program_that_leaves_the_domain_of_the_branch_not_taken_is_refused():
+    def loss(output, target):
+        return output.log() if output > 0 else output * output
+
+    with pytest.raises(
+        ValueError, match=r"graph of sample 1 is another .*the program fails: log: needs a > 0, got a = -1.0"
+    ):
+        fit(Line(1.0), [[1.0], [-1.0]], [0, 1], loss, iterations=1, target="python")
+
+
+@pytest.mark.parametrize("target", [None, "python"])
+def test_advice_is_given_once(target):
+    with pytest.raises(FloatingPointError, match="a smaller learning rate may help") as by_the_update:
+        fit(Line(1e150), [[1.0]], [0], iterations=9, learning_rate=1e200, target=target)
+    with pytest.raises(FloatingPointError, match="a smaller learning rate may help") as by_a_sample:
+        fit(Line(1e150), [[1.0]], [0], iterations=999, learning_rate=3.0, target=target)
+    for caught in (by_the_update, by_a_sample):
+        assert str(caught.value).count("a smaller learning rate may help") == 1
+
+
+def test_a_learning_rate_that_is_none_is_refused():
+    with pytest.raises(TypeError, match=r"learning_rate needs a number of at least 0, got '0\.1'"):
+        fit(Line(1.0), [[1]], [0], iterations=1, learning_rate="0.1")
+    model = Line(1.0)
+    with pytest.raises(FloatingPointError, match=r"iteration 2, the update: .*learning_rate after 1 steps .* got nan"):
+        fit(model, [[1]], [0], iterations=5, learning_rate=lambda step: math.nan if step else 0.5)
+    assert model.w.data == 0.5
 
 
 def test_a_class_that_the_model_has_no_output_for_is_refused():

@@ -45,7 +45,7 @@ def _checked_row(index: int, row: Any, columns: Sequence[str], needed: int) -> l
 def _checked_number(row: int, column: int, number: Any, columns: Sequence[str]) -> float:
     try:
         return as_float(number)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         reason = str(error).removeprefix("value: ")
         raise type(error)(f"batch: row {row}, column {column} ({columns[column]}), counted from 0: {reason}") from None
 
