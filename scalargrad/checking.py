@@ -12,7 +12,7 @@ from math import inf, isclose, isfinite
 from typing import NamedTuple
 
 from . import formula
-from .differences import kink, slope, step_for
+from .differences import Slope, kink, slopes, step_for
 from .engine import CONSTANT, Value
 from .rules import Rule, function_of
 from .tracing import trace
@@ -172,9 +172,16 @@ class _Program:
         ]
         self.values = [node.data for node in self.order]
         for node, (function, operands) in zip(self.order, self.steps):
-            if function and not isclose(now := function(*(self.values[i] for i in operands)), node.data, rel_tol=1e-9):
+            if not function:
+                continue
+            try:
+                now = function(*(self.values[i] for i in operands))
+                found = "" if isclose(now, node.data, rel_tol=1e-9) else f"comes out as {now}"
+            except (ArithmeticError, ValueError) as error:
+                found = f"cannot be computed again ({error})"
+            if found:
                 raise ValueError(
-                    f"check_gradients: {node!r} was recorded as {node.data} but comes out as {now}: "
+                    f"check_gradients: {node!r} was recorded as {node.data} but {found}: "
                     "a leaf was changed after the forward pass; compute the root again"
                 )
 
@@ -213,22 +220,59 @@ def _compare(
     step: float | None,
     tolerance: float,
 ) -> GradientCheck:
-    found, note = slope(function, x, step, 1, 1), ""
-    if found is None:
-        found, note = slope(function, x, step, 0, 1) or slope(function, x, step, 1, 0), "from one side"
-    if found is None:
+    for left, right in ((1, 1), (0, 1), (1, 0)):
+        note = "" if left and right else "from one side"
+        seen: list[Slope] = []
+        for found in slopes(function, x, step, left, right):
+            seen.append(found)
+            if _agrees(analytic, found, tolerance):
+                break
+        if seen:
+            break
+    else:
         return GradientCheck(name, node, analytic, None, None, None, "unchecked", "every step leaves the domain")
+    if not _agrees(analytic, found, tolerance):
+        found = min(seen, key=lambda each: each.error)
+    difference = abs(analytic - found.value)
+    verdict = "ok"
+    if not _agrees(analytic, found, tolerance) and not difference <= found.error <= tolerance:
+        found, certain = _contradiction(analytic, seen, tolerance)
+        verdict = "wrong" if certain else "unchecked"
+        if not certain:
+            within = abs(analytic - found.value) <= found.error
+            note = "the differences do not settle, " + (f"within {found.error:.1e}" if within else "no two steps agree")
+        elif sides := kink(function, x, step):
+            note = "no derivative here, {:.6g} from the left and {:.6g} from the right".format(*sides)
+            verdict = "unchecked" if min(sides) - tolerance <= analytic <= max(sides) + tolerance else "wrong"
     difference, largest = abs(analytic - found.value), max(abs(analytic), abs(found.value))
-    verdict = "wrong"
-    if difference <= tolerance * largest or difference <= found.error <= tolerance:
-        verdict = "ok"
-    elif sides := kink(function, x, step):
-        note = "no derivative here, {:.6g} from the left and {:.6g} from the right".format(*sides)
-        verdict = "unchecked" if min(sides) - tolerance <= analytic <= max(sides) + tolerance else "wrong"
-    elif difference <= found.error:
-        verdict, note = "unchecked", f"the differences do not settle, within {found.error:.1e}"
     relative = difference / largest if largest else 0.0
     return GradientCheck(name, node, analytic, found.value, relative, found.step, verdict, note)
+
+
+def _agrees(analytic: float, found: Slope, tolerance: float) -> bool:
+    """Tell whether differences that are good enough to tell confirm a derivative."""
+    if found.value == analytic and found.error <= tolerance:
+        return True
+    allowed = tolerance * max(abs(analytic), abs(found.value))
+    return abs(analytic - found.value) <= allowed and found.error <= 10 * allowed
+
+
+def _contradiction(analytic: float, seen: list[Slope], tolerance: float) -> tuple[Slope, bool]:
+    """Find the differences that settle best, and tell whether they are sure to contradict a derivative.
+
+    They are where a second step gives the same: noise gives something else for every step. A step over which the
+    function does not move at all says nothing where it moves over a larger one: rounding makes stairs of a slope.
+    """
+    moving = [found for found in seen if not found.flat] or seen
+    best = min(moving, key=lambda found: found.error / (max(abs(found.value), abs(analytic)) or 1.0))
+    others = [found for found in moving if found is not best]
+
+    def same(other: Slope) -> bool:
+        apart = abs(other.value - best.value)
+        within = max(tolerance * max(abs(other.value), abs(best.value)), other.rounding + best.rounding)
+        return apart <= within and abs(analytic - other.value) > 2 * other.rounding
+
+    return best, abs(analytic - best.value) > best.error and (not others or any(map(same, others)))
 
 
 def _both(row: GradientCheck) -> str:

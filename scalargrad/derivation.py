@@ -21,6 +21,7 @@ from .typesetting import Derivative, Equation, as_latex, as_text
 _LONGEST_TERM = 24  # factors that are written; of a longer product the middle is left out
 _MOST_FACTORS = 100_000  # over all the paths that are listed
 _MOST_EQUATIONS = 40  # of the recursive form
+_MOST_TERMS = 20  # of one of its equations
 _LARGEST_TOGETHER = 60  # names and numbers of the formula in one piece
 _MOST_HIDDEN = 2000  # unlabelled operations between labelled quantities that a formula is written for
 _FARTHEST_DETOUR = 1000  # nodes to search for another way between the ends of an edge
@@ -148,7 +149,7 @@ class Derivation:
         if self.root is self.wrt:
             return [Equation(left, [[[formula.number(1.0)]]])]
         terms = [self._term(path.factors) for path in self.paths]
-        over_paths = _equation(left, terms, self.sum, self.count - len(terms))
+        over_paths = _equation(left, terms, self.sum, _more(self.count - len(terms), "paths"))
         if self.count > 1 and len(self._own) > 1:
             return [over_paths, *self._recursive(), *self._together()]
         if self.count > 1:
@@ -204,41 +205,53 @@ class Derivation:
         if left_out > 0:
             half = _LONGEST_TERM // 2
             shown = [*factors[:half], *factors[-half:]]
-        upstream = self._gradients[factors[0].node] if head else 1.0
         first = [self._derivative(head, factors[0].node)] if head else []
         written = (
             [*first, *map(self._symbol, shown)],
             [*first, *map(self._local, shown)],
-            [*([_rounded(upstream)] if head else []), *(_rounded(factor.local) for factor in shown)],
+            [
+                *([_rounded(self._gradients[factors[0].node])] if head else []),
+                *(_rounded(factor.local) for factor in shown),
+            ],
         )
         if left_out > 0:
             for line in written:
                 line.insert(len(first) + half, formula.name(f"… {readable(left_out)} factors …"))
-        return _Term(*written, upstream * prod(factor.local for factor in factors))
+        return _Term(*written, self._product(factors, head))
+
+    def _product(self, factors: tuple[BackwardStep, ...], head: Value | None) -> float:
+        upstream = self._gradients[factors[0].node] if head else 1.0
+        return upstream * prod(factor.local for factor in factors)
 
     def _recursive(self) -> Iterator[Equation]:
         """Write each derivative from those above it: the deltas, as one works it out by hand."""
         own = set(self._own)
         for node in self._own[:_MOST_EQUATIONS]:
-            parts: dict[Value, list[_Term]] = {}
+            parts: dict[Value, list[_Chain]] = {}
             for factor in self._above[node]:
                 parts.setdefault(self._heads[factor.node], []).append(self._chain(factor, own))
             left = self._derivative(self.root if node is self.wrt else self._heads[node], node)
-            totals = [fsum(term.product for term in part) for part in parts.values()]
+            totals = [fsum(self._product(*chain) for chain in part) for part in parts.values()]
             if len(parts) == 1 or self.root in parts:
-                yield _equation(left, [term for part in parts.values() for term in part], fsum(totals))
+                yield self._sum_of(left, [chain for part in parts.values() for chain in part], fsum(totals))
                 continue
-            symbols = [self._derivative(head, node) for head in parts]
-            lines = (symbols, map(_rounded, totals), [_rounded(fsum(totals))])
+            symbols = [self._derivative(head, node) for head in islice(parts, _MOST_TERMS)]
+            more = _more(len(parts) - len(symbols), "terms")
+            lines = ([*symbols, *more], [*map(_rounded, totals[:_MOST_TERMS]), *more], [_rounded(fsum(totals))])
             yield Equation(left, [[[term] for term in line] for line in lines])
-            yield from map(_equation, symbols, parts.values(), totals)
+            yield from map(self._sum_of, symbols, parts.values(), totals)
 
-    def _chain(self, factor: BackwardStep, own: set[Value]) -> _Term:
+    def _sum_of(self, left: Expression, chains: list[_Chain], total: float) -> Equation:
+        """Write the sum over the edges of a node, the first of them where they are many."""
+        terms = [self._term(*chain) for chain in chains[:_MOST_TERMS]]
+        return _equation(left, terms, total, _more(len(chains) - len(terms), "terms"))
+
+    def _chain(self, factor: BackwardStep, own: set[Value]) -> _Chain:
         """Follow an edge up to the first quantity that has an equation of its own, or to the head."""
         chain = [factor]
         while (top := chain[-1].node) not in own and self._heads[top] is not top:
             chain += self._above[top]
-        return self._term(tuple(reversed(chain)), self._heads[top] if top in own else None)
+        return _Chain(tuple(reversed(chain)), self._heads[top] if top in own else None)
 
     @cached_property
     def _own(self) -> list[Value]:
@@ -319,6 +332,11 @@ def readable(count: int) -> str:
     return f"about {floor(10 ** (digits - power + 1) + 1e-6) / 10}e+{power}"
 
 
+class _Chain(NamedTuple):
+    factors: tuple[BackwardStep, ...]
+    head: Value | None  # what is differentiated, where the derivative of it comes before the factors
+
+
 class _Term(NamedTuple):
     symbols: list[Expression]
     locals: list[Expression]
@@ -326,15 +344,19 @@ class _Term(NamedTuple):
     product: float
 
 
-def _equation(left: Expression, terms: list[_Term], total: float, more: int = 0) -> Equation:
-    """Write a sum of terms in the three stages, and the result."""
+def _equation(left: Expression, terms: list[_Term], total: float, more: list[Expression]) -> Equation:
+    """Write a sum of terms in the three stages, with how many `more` there are, and the result."""
     sums = [[term.symbols for term in terms], [term.locals for term in terms], [term.numbers for term in terms]]
     if len(terms) > 1:
         sums.append([[_rounded(term.product)] for term in terms])
     if more:
         for line in sums:
-            line.append([formula.name(f"… {readable(more)} more paths")])
+            line.append(more)
     return Equation(left, [*sums, [[_rounded(total)]]])
+
+
+def _more(count: int, what: str) -> list[Expression]:
+    return [formula.name(f"… {readable(count)} more {what}")] if count > 0 else []
 
 
 def _rounded(value: float) -> Expression:

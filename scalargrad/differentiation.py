@@ -1,6 +1,6 @@
 """Gradients as `Value`s, built from the rows of the table: they can be drawn, derived and differentiated again.
 
-Reads the rules, the formulas and the functions: a row's partial is worked out on Values where `backward` takes floats.
+Reads the rules, the engine and the formulas: a row's partial is worked out on Values where `backward` takes floats.
 """
 
 from __future__ import annotations
@@ -8,27 +8,31 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from math import isfinite
 from typing import Any, TypeAlias
 
-from . import formula, functions
+from . import formula
 from .engine import CONSTANT, Value, as_value, topological_order
+from .engine import operation as recorder
 from .formula import Expression
 from .rules import FUNCTIONS, RULES, Rule
 
 Term: TypeAlias = Value | float  # a float stands for what does not depend on anything: it needs no node
 
-_FUNCTIONS: dict[str, Callable[..., Term]] = {
-    **{name: getattr(functions, name) for name in RULES},
-    "expm1": lambda a: functions.exp(a) - 1,
-    "log1p": lambda a: functions.log(a + 1),
+_BEYOND_THE_ROWS: dict[str, Callable[[Value], Value]] = {
+    "expm1": lambda a: a.exp() - 1,
+    "log1p": lambda a: (a + 1).log(),
 }
+_recorder = cache(recorder)
 
 
 def gradients(root: Value, wrt: Iterable[Value]) -> list[Value]:
     """Build d root / d node for each node in `wrt`, as a graph of its own over the nodes of the recorded one.
 
     What `root` does not depend on has the gradient 0. A condition of a row is decided by the recorded numbers. Raises
-    TypeError for the derivative of a student's own operation that is a callable and works on floats only.
+    TypeError for the derivative of a student's own operation that is a callable and works on floats only, and
+    OverflowError, with the operation, where a derivative is too large for a float.
 
     >>> x = Value(2.0)
     >>> [slope] = gradients(x**3, [x])
@@ -50,9 +54,21 @@ def gradients(root: Value, wrt: Iterable[Value]) -> list[Value]:
             continue
         for index, parent in enumerate(node.parents):
             if parent in leads:
-                contribution = _multiply(found[node], _partial(node, node.op, index))
-                found[parent] = _add(found.get(parent, 0.0), contribution)
+                found[parent] = _add_contribution(found.get(parent, 0.0), found[node], node, node.op, index)
     return [as_value(found.get(node, 0.0)) for node in wanted]
+
+
+def _add_contribution(total: Term, upstream: Term, node: Value, rule: Rule, index: int) -> Term:
+    """Add upstream x local for one edge."""
+    try:
+        local = _partial(node, rule, index)
+        if isfinite(local):
+            total = _add(total, _multiply(upstream, local))
+            if isfinite(total):
+                return total
+    except OverflowError:
+        pass  # an operation on the way was refused: the same trouble, and it has the same remedy
+    raise OverflowError(f"gradients: a derivative of {rule.name} is too large for a float, at {node!r}; scale it first")
 
 
 def _partial(node: Value, rule: Rule, index: int) -> Term:
@@ -82,9 +98,20 @@ def _evaluate(expression: Expression, words: Mapping[str, Term], own: Mapping[st
             if name == "pow":
                 return _power(*operands)
             if name in own or any(isinstance(operand, Value) for operand in operands):
-                return (own.get(name) or _FUNCTIONS[name])(*operands)
+                return (own.get(name) or _function(name))(*operands)
             return FUNCTIONS[name](*operands)
     raise TypeError(f"gradients: cannot differentiate {ast.unparse(expression)!r}: use + - * / ** and the functions")
+
+
+def _function(name: str) -> Callable[..., Term]:
+    if name in _BEYOND_THE_ROWS:
+        return _BEYOND_THE_ROWS[name]
+
+    def call(*operands: Term) -> Term:
+        result = _recorder(RULES[name])(*map(as_value, operands))
+        return result if any(isinstance(operand, Value) for operand in operands) else result.data
+
+    return call
 
 
 def _checked(rule: Rule, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -95,8 +122,8 @@ def _checked(rule: Rule, name: str, function: Callable[..., Any]) -> Callable[..
             function(*(_Tracked(float(operand)) for operand in operands))
         except TypeError as error:
             raise TypeError(
-                f"gradients: operation {rule.name}: its derivative {name} does not work on Values ({error}); write it "
-                "with operators and scalargrad's functions, or as text"
+                f"gradients: operation {rule.name}: its derivative {name.removeprefix('own_')} does not work on Values "
+                f"({error}); write it with operators and scalargrad's functions, or as text"
             ) from None
         return function(*operands)
 
@@ -145,7 +172,7 @@ def _divide(left: Term, right: Term) -> Term:
 def _power(base: Term, exponent: Term) -> Term:
     if exponent == 0.0:
         return 1.0
-    return base if exponent == 1.0 else _FUNCTIONS["pow"](base, exponent)
+    return base if exponent == 1.0 else _function("pow")(base, exponent)
 
 
 _OPERATORS: Mapping[type[ast.operator], Callable[[Term, Term], Term]] = {

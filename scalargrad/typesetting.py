@@ -118,11 +118,12 @@ def _pieces(written: str, room: int) -> list[str]:
     """Cut a formula where a line of it may end: at the signs, or else the products, in the fewest parentheses."""
     if len(written) <= room:
         return [written]
-    places = [
-        (written.count("(", 0, at) - written.count(")", 0, at), match[0] == "*", at)
-        for match in re.finditer(r" [+-] |(?<!\*)\*(?!\*)", written)
-        if (at := match.start())
-    ]
+    places, depth = [], 0
+    for match in re.finditer(r" [+-] |(?<!\*)\*(?!\*)|[()]", written):
+        if match[0] in "()":
+            depth += 1 if match[0] == "(" else -1
+        elif at := match.start():
+            places.append((depth, match[0] == "*", at))
     best = min(places)[:2] if places else None
     ends = [0, *(at for *kind, at in places if tuple(kind) == best), len(written)]
     pieces = [written[start:end] for start, end in pairwise(ends)]

@@ -197,3 +197,63 @@ def test_a_step_can_be_given_and_must_be_positive():
 
 def test_the_function_is_exported():
     assert scalargrad.check_gradients is check_gradients
+
+
+# --- far from 1, and where floats are too coarse ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("at", "function"),
+    [
+        (-30.0, lambda x: -x.sigmoid().log()),
+        (1e-12, Value.log),
+        (1e-12, Value.sqrt),
+        (1e-12, lambda x: 1 / x),
+        (1e-300, Value.log),
+        (1e9, Value.cos),
+        (1.5707963, Value.tan),
+    ],
+)
+def test_a_right_gradient_far_from_1_is_confirmed(at, function):
+    report = check_gradients(function(Value(at, label="x")), view="operations")
+    assert {row.verdict for row in report.rows} == {"ok"}
+    assert report.ok
+
+
+@pytest.mark.parametrize(
+    ("at", "function"), [(1.0, lambda x: (x * 1e9).sin()), (30.0, lambda x: -(1 - x.sigmoid()).log())]
+)
+def test_what_rounding_hides_is_not_called_wrong(at, function):
+    report = check_gradients(function(Value(at, label="x")), view="operations")
+    assert report.ok, str(report)
+    assert report.first_wrong is None
+
+
+@pytest.mark.parametrize("at", [-1.0, 0.3, 2.0, 100.0])
+@pytest.mark.parametrize("factor", ["1.00001", "0.99999", "2", "0"])
+@pytest.mark.parametrize(
+    ("formula", "partial"), [("sin(a)", "cos(a)"), ("a**3", "3 * a**2"), ("exp(a / 50)", "y / 50")]
+)
+def test_a_wrong_factor_is_found_at_moderate_numbers(at, factor, formula, partial):
+    wrong = operation("wrong", formula, f"({partial}) * {factor}")
+    report = check_gradients(wrong(Value(at, label="x")))
+    assert [row.verdict for row in report.rows] == ["wrong"]
+    assert report.first_wrong.name.startswith("wrong, d/da")
+
+
+@pytest.mark.parametrize(("at", "function"), [(1e-12, "log(a)"), (1e9, "cos(a)")])
+def test_a_wrong_derivative_far_from_1_is_found(at, function):
+    partial = {"log(a)": "2 / a", "cos(a)": "sin(a)"}[function]
+    assert not check_gradients(operation("wrong", function, partial)(Value(at, label="x"))).ok
+
+
+def test_a_constant_beside_a_large_number_needs_no_division_by_0():
+    assert check_gradients(1e12 + 0 * Value(1.0, label="x")).ok
+
+
+def test_a_leaf_changed_to_where_there_is_no_value_is_told_as_that():
+    x = Value(3.0, label="x")
+    y = x.log()
+    x.data = -3
+    with pytest.raises(ValueError, match=r"check_gradients: .* cannot be computed again .* a leaf was changed after"):
+        check_gradients(y)

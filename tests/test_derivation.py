@@ -17,7 +17,7 @@ from scalargrad.derivation import readable
 from scalargrad.formula import text
 from scalargrad.rules import FUNCTIONS, RULES
 from scalargrad.tracing import trace
-from scalargrad.typesetting import Derivative
+from scalargrad.typesetting import Derivative, _pieces
 
 
 def labelled(label, value):
@@ -299,6 +299,56 @@ def test_the_recursive_form_stays_linear():
     assert "more quantities in the same way" in derive(root, x, view="operations").text
 
 
+def test_a_quantity_that_is_used_many_times_stays_readable():
+    w, h = Value(0.5, label="w"), Value(0.1, label="h0")
+    for number in range(1, 2001):
+        h = (h * w).tanh()
+        h.label = f"h{number}"
+    derivation = derive(h, w)
+    assert len(derivation.text) < 30_000
+    assert len(derivation.text.splitlines()) < 800
+    assert len(derivation.latex) < 80_000
+    assert derivation.text.count("… 1 980 more terms") == 4
+    equation = next(block for block in derivation.text.split("\n\n") if "more terms" in block)
+    assert equation.splitlines()[-1].split("= ")[-1] == f"{derivation.sum:.8g}"
+
+
+def test_a_leaf_in_every_other_operation_stays_readable():
+    x = y = Value(0.5, label="x")
+    for number in range(2000):
+        y = y * 1.00001 if number % 2 else y + x
+    derivation = derive(y, x, view="operations")
+    assert len(derivation.text) < 30_000
+    assert len(derivation.text.splitlines()) < 800
+    assert "… 981 more terms" in derivation.text
+
+
+def test_a_sum_of_many_losses_stays_readable():
+    w, total = Value(0.5, label="w"), Value(0.0)
+    for number in range(200):
+        loss = (w * number - 1) ** 2
+        loss.label = f"E{number}"
+        total = total + loss
+    total.label = "E"
+    assert len(derive(total, w).text.splitlines()) < 800
+
+
+def test_a_long_formula_is_cut_at_its_outermost_signs():
+    written = " + ".join(f"sin(a{number}*(b + c))" for number in range(3000))
+    pieces = _pieces(written, 40)
+    assert "".join(pieces) == written
+    assert len(pieces) == 3000
+    assert pieces[1] == " + sin(a1*(b + c))"
+
+
+def test_the_brackets_of_a_long_formula_are_counted_as_one_goes_along():
+    class Counted(str):
+        def count(self, *arguments):
+            raise AssertionError("counts from the start at every sign")
+
+    assert _pieces(Counted("a*(b + c) + d*e"), 10) == ["a*(b + c)", " + d*e"]
+
+
 @pytest.mark.parametrize("view", ["operations", "quantities"])
 def test_a_hundred_thousand_operations_are_answered(view):
     x = node = Value(0.5, label="x")
@@ -350,7 +400,7 @@ def test_a_limit_of_no_path_is_refused():
 
 def test_a_product_too_large_for_a_float_is_refused():
     x = Value(1e-200, label="x")
-    with pytest.raises(OverflowError, match="with respect to x"):
+    with pytest.raises(OverflowError, match="x is too large for a float"):
         derive(x * 1e200 * 1e200, x, view="operations")
 
 

@@ -8,7 +8,7 @@ from test_derivation import network
 
 import scalargrad
 from scalargrad import Value, derive, gradients, operation, topological_order
-from scalargrad.functions import RULES
+from scalargrad.rules import FUNCTIONS, RULES, Rule
 
 POINTS = {"a": 0.7, "b": 1.3}
 UNARY = [name for name, rule in RULES.items() if len(rule.operands) == 1]
@@ -185,3 +185,27 @@ def test_a_long_chain():
 
 def test_the_function_is_exported():
     assert scalargrad.gradients is gradients
+
+
+def test_a_new_row_of_the_table_needs_no_function_beside_it(monkeypatch):
+    monkeypatch.setitem(RULES, "squared", Rule("squared", "a * a", ("2 * a",)))
+    monkeypatch.setitem(FUNCTIONS, "squared", lambda a: a * a)
+    cube = operation("cube", "a**3", "3 * squared(a)")
+    x = Value(2.0)
+    [slope] = gradients(cube(x), [x])
+    [curvature] = gradients(slope, [x])
+    assert (slope.data, curvature.data) == (12.0, 12.0)
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (lambda x: x * 1e200 * 1e200, "mul"),
+        (lambda x: x.sin() * 1e200 * 1e200, "mul"),
+        (lambda x: ((x * 1e150) * 1e150 + x * 1e150) * 1e150, "mul"),
+    ],
+)
+def test_a_derivative_too_large_for_a_float_is_refused_with_its_operation(function, name):
+    x = Value(1e-200, label="x")
+    with pytest.raises(OverflowError, match=f"gradients: a derivative of {name} is too large for a float"):
+        gradients(function(x), [x])

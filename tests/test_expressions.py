@@ -8,6 +8,7 @@ import pytest
 
 from scalargrad import Value
 from scalargrad.expressions import read_numbers, record_expression
+from scalargrad.rules import RULES, Rule
 
 NUMBERS = {"w": 0.6, "x": 1.5, "b": 0.9, "t": 0.0}
 FUNCTIONS = {
@@ -267,3 +268,9 @@ def test_the_leaves_are_values_of_their_own():
     first, second = record_expression("w*1", numbers), record_expression("w*1", numbers)
     assert isinstance(first.names["w"], Value)
     assert first.names["w"] is not second.names["w"]
+
+
+def test_a_new_row_of_the_table_needs_no_function_beside_it(monkeypatch):
+    monkeypatch.setitem(RULES, "squared", Rule("squared", "a * a", ("2 * a",)))
+    recorded = record("y = squared(x) + squared(3)", x=2.0)
+    assert recorded.root.data == 13.0
