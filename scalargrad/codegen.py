@@ -8,7 +8,6 @@ from __future__ import annotations
 import warnings
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache
 from importlib.util import find_spec
 from itertools import chain
 from math import isfinite, nan
@@ -28,8 +27,6 @@ _LARGEST_C = 200_000  # operations; beyond that a C compiler takes minutes
 _TOLERANCE = 1e-9  # of the self-check, relative to the largest of the loss and the gradients
 
 SOURCES = {"python": PythonSource, "numpy": NumpySource, "c": CSource, "jax": JaxSource}
-
-_recorder = cache(operation)
 
 
 def compile(
@@ -238,7 +235,7 @@ def _recorded_again(order: Iterable[Value], leaves: Mapping[Value, float]) -> di
     fresh: dict[Value, Value] = {}
     for node in order:
         if node.parents:
-            fresh[node] = _recorder(node.op)(*(fresh[parent] for parent in node.parents))
+            fresh[node] = operation(node.op)(*(fresh[parent] for parent in node.parents))
         else:
             fresh[node] = Value(leaves.get(node, node.data), node.label)
     return fresh

@@ -1,6 +1,6 @@
 """Gradients as `Value`s, built from the rows of the table: they can be drawn, derived and differentiated again.
 
-Reads the rules, the engine and the formulas: a row's partial is worked out on Values where `backward` takes floats.
+Reads the rules, the formulas and the functions: a row's partial is worked out on Values where `backward` takes floats.
 """
 
 from __future__ import annotations
@@ -8,13 +8,11 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 from math import isfinite
 from typing import Any, TypeAlias
 
-from . import formula
+from . import formula, functions
 from .engine import CONSTANT, Value, as_value, topological_order
-from .engine import operation as recorder
 from .formula import Expression
 from .rules import FUNCTIONS, RULES, Rule
 
@@ -24,7 +22,6 @@ _BEYOND_THE_ROWS: dict[str, Callable[[Value], Value]] = {
     "expm1": lambda a: a.exp() - 1,
     "log1p": lambda a: (a + 1).log(),
 }
-_recorder = cache(recorder)
 
 
 def gradients(root: Value, wrt: Iterable[Value]) -> list[Value]:
@@ -104,14 +101,7 @@ def _evaluate(expression: Expression, words: Mapping[str, Term], own: Mapping[st
 
 
 def _function(name: str) -> Callable[..., Term]:
-    if name in _BEYOND_THE_ROWS:
-        return _BEYOND_THE_ROWS[name]
-
-    def call(*operands: Term) -> Term:
-        result = _recorder(RULES[name])(*map(as_value, operands))
-        return result if any(isinstance(operand, Value) for operand in operands) else result.data
-
-    return call
+    return _BEYOND_THE_ROWS.get(name) or functions.of_rule(RULES[name])
 
 
 def _checked(rule: Rule, name: str, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ Reads the rules. Everything else in the package reads the graph recorded here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from math import isfinite
 from numbers import Real
 from operator import ge, gt, le, lt
@@ -19,6 +20,7 @@ NUMBERS = (float, int, Real)  # NumPy's scalars and Fraction are Real
 CONSTANT = Rule("constant", "", ())  # a plain number that met a Value: the 2 of `2 * x`
 
 
+@cache
 def operation(rule: Rule) -> Callable[..., Value]:
     """Build the function that computes a rule's value and local derivatives and records them."""
     built: dict[str, Any] = {}

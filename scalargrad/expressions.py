@@ -1,28 +1,25 @@
 """Formulas typed as text, `z = w*x + b; y = sigmoid(z)`, recorded as a graph of Values.
 
-Reads the rules and the engine. The text is read token by token and never evaluated: it may hold names, numbers,
+Reads the rules and the functions. The text is read token by token and never evaluated: it may hold names, numbers,
 + - * / **, brackets and the functions of the table, and nothing else.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from functools import cache
 from itertools import pairwise
 from math import isfinite
 from typing import NamedTuple, NoReturn
 from unicodedata import normalize
 
-from .engine import Number, Value, as_value, topological_order
-from .engine import operation as recorder
+from . import functions
+from .engine import Number, Value, topological_order
 from .rules import RULES
 
 _LONGEST = 10_000  # characters of text
 _DEEPEST = 100  # operators and brackets that wait for what stands inside them
 _LONGEST_SHOWN = 40  # characters of one word in a message
 _MOST_NAMES = 8  # in a message
-
-_recorder = cache(recorder)
 
 _NUMBER = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _NAME = r"[^\W\d]\w*"
@@ -250,11 +247,9 @@ class _Reader:
         if count != len(RULES[rule].operands):
             self._refuse(token, f"{rule} takes {len(RULES[rule].operands)} operand(s), got {count}")
         try:
-            result = _recorder(RULES[rule])(*map(as_value, operands[-count:]))
+            operands[-count:] = [functions.of_rule(RULES[rule])(*operands[-count:])]
         except (ArithmeticError, ValueError) as error:
             self._refuse(token, str(error))
-        varies = any(isinstance(operand, Value) for operand in operands[-count:])
-        operands[-count:] = [result if varies else result.data]
 
 
 def _parted(tokens: list[_Token]) -> tuple[_Token | None, list[_Token]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
+from functools import cache
 from keyword import iskeyword
 from math import isfinite
 from typing import Any, Protocol, overload
@@ -37,7 +38,9 @@ class Binary(Protocol):
     def __call__(self, a: Number, b: Number, /) -> float: ...
 
 
-def _function(rule: Rule) -> Any:
+@cache
+def of_rule(rule: Rule) -> Any:
+    """Make the function of a rule: it records where an operand is a Value, and with numbers alone gives a float."""
     record = recorder(rule)
 
     def function(*operands: Value | Number) -> Value | float:
@@ -53,28 +56,28 @@ def _function(rule: Rule) -> Any:
     return function
 
 
-add: Binary = _function(RULES["add"])
-sub: Binary = _function(RULES["sub"])
-mul: Binary = _function(RULES["mul"])
-div: Binary = _function(RULES["div"])
-neg: Unary = _function(RULES["neg"])
-pow: Binary = _function(RULES["pow"])
-exp: Unary = _function(RULES["exp"])
-log: Unary = _function(RULES["log"])
-sqrt: Unary = _function(RULES["sqrt"])
-sin: Unary = _function(RULES["sin"])
-cos: Unary = _function(RULES["cos"])
-tan: Unary = _function(RULES["tan"])
-tanh: Unary = _function(RULES["tanh"])
-sigmoid: Unary = _function(RULES["sigmoid"])
-relu: Unary = _function(RULES["relu"])
-leaky_relu: Unary = _function(RULES["leaky_relu"])
-elu: Unary = _function(RULES["elu"])
-softplus: Unary = _function(RULES["softplus"])
-abs: Unary = _function(RULES["abs"])
-maximum: Binary = _function(RULES["maximum"])
-minimum: Binary = _function(RULES["minimum"])
-logaddexp: Binary = _function(RULES["logaddexp"])
+add: Binary = of_rule(RULES["add"])
+sub: Binary = of_rule(RULES["sub"])
+mul: Binary = of_rule(RULES["mul"])
+div: Binary = of_rule(RULES["div"])
+neg: Unary = of_rule(RULES["neg"])
+pow: Binary = of_rule(RULES["pow"])
+exp: Unary = of_rule(RULES["exp"])
+log: Unary = of_rule(RULES["log"])
+sqrt: Unary = of_rule(RULES["sqrt"])
+sin: Unary = of_rule(RULES["sin"])
+cos: Unary = of_rule(RULES["cos"])
+tan: Unary = of_rule(RULES["tan"])
+tanh: Unary = of_rule(RULES["tanh"])
+sigmoid: Unary = of_rule(RULES["sigmoid"])
+relu: Unary = of_rule(RULES["relu"])
+leaky_relu: Unary = of_rule(RULES["leaky_relu"])
+elu: Unary = of_rule(RULES["elu"])
+softplus: Unary = of_rule(RULES["softplus"])
+abs: Unary = of_rule(RULES["abs"])
+maximum: Binary = of_rule(RULES["maximum"])
+minimum: Binary = of_rule(RULES["minimum"])
+logaddexp: Binary = of_rule(RULES["logaddexp"])
 
 
 Formula = str | Callable[..., float]
@@ -112,7 +115,7 @@ def operation(name: str, formula: Formula, partials: Sequence[Formula] | Formula
         return result if isinstance(result, Value) else float(result)
 
     texts = [as_text(part, given) for part, given in zip(("", "_da", "_db"), [formula, *partials])]
-    return _function(Rule(name, texts[0], tuple(texts[1:]), domain=domain, functions=functions))
+    return of_rule(Rule(name, texts[0], tuple(texts[1:]), domain=domain, functions=functions))
 
 
 class _PowersAsCalls(ast.NodeTransformer):

@@ -106,7 +106,7 @@ def record_again(root: Value, changed: Mapping[Value, float]) -> dict[Value, Val
         if node.op is None:
             again[node] = Value(changed.get(node, node.data))
         elif node.parents:
-            again[node] = _recorder(node.op)(*(again[parent] for parent in node.parents))
+            again[node] = operation(node.op)(*(again[parent] for parent in node.parents))
         else:
             again[node] = as_value(node.data)
         again[node].label = node.label
@@ -123,11 +123,6 @@ def parameters_of(root: Value, parameters: Iterable[Value] | None = None) -> lis
     if strange := [node for node in chosen if node not in leaves]:
         raise ValueError(f"mistake: needs labelled leaves of the graph as parameters, got {strange[0]!r}")
     return chosen or list(leaves)
-
-
-@cache
-def _recorder(rule: Rule) -> Callable[..., Value]:
-    return operation(rule)
 
 
 @cache
