@@ -8,8 +8,9 @@ import time
 from math import sqrt
 from pathlib import Path
 
-from scalargrad import data, losses, nn, optim, topological_order
-from scalargrad.training import accuracy, fit
+from scalargrad import nn, topological_order
+from scalargrad.train import data, losses, optimizers
+from scalargrad.train.fitting import accuracy, fit
 
 EPOCHS, BATCH = 10, 16
 
@@ -25,15 +26,15 @@ train, test = data.split(*digits)
 model = nn.MLP(64, [32, 10], activation="tanh", seed=1)
 for layer in model.layers:  # so that the sum of 64 inputs is not so large that tanh is flat
     scale = 1 / sqrt(len(layer.weights[0]))
-    layer.set([[scale * weight for weight in row] for row in layer.weights], layer.biases)
+    layer.set_weights([[scale * weight for weight in row] for row in layer.weights], layer.biases)
 loss = losses.softmax_cross_entropy
 nodes = len(topological_order(loss(model(train[0][0]), train[1][0])))
 print(f"{len(train[0])} digits to train with, {len(test[0])} held out; the graph of one has {nodes} nodes")
 
 start = time.perf_counter()
 steps = EPOCHS * -(-len(train[0]) // BATCH)
-optimiser = optim.SGD(model.parameters(), optim.cosine(0.1, steps), momentum=0.9)
-history = fit(model, *train, loss, epochs=EPOCHS, batch_size=BATCH, optimiser=optimiser, target=target)
+optimizer = optimizers.SGD(model.parameters(), optimizers.cosine(0.1, steps), momentum=0.9)
+history = fit(model, *train, loss, epochs=EPOCHS, batch_size=BATCH, optimizer=optimizer, target=target)
 seconds = time.perf_counter() - start
 
 print(history)

@@ -7,11 +7,11 @@ Run: python demos/four_equations.py
 """
 
 from scalargrad import nn
-from scalargrad.equations import four_equations, matrix_equations, weights_as_products
-from scalargrad.losses import half_squared_error
+from scalargrad.teach.equations import four_equations, matrix_equations, weights_as_products
+from scalargrad.train.losses import half_squared_error
 
 network = nn.MLP(2, [2, 2], activation="sigmoid", output="sigmoid")
-network.set(weights=[[[0.1, 0.3], [0.2, 0.4]], [[0.6, 0.8], [0.7, 0.9]]], biases=[[0.5, 0.5], [1, 1]])
+network.set_weights(weights=[[[0.1, 0.3], [0.2, 0.4]], [[0.6, 0.8], [0.7, 0.9]]], biases=[[0.5, 0.5], [1, 1]])
 loss = half_squared_error(network([0.5, 1.0]), [1, 0])
 
 for equations in (four_equations, matrix_equations, weights_as_products):

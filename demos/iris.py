@@ -6,8 +6,9 @@ Writes iris.json. Needs scikit-learn. Run: python demos/iris.py [FOLDER]
 import sys
 from pathlib import Path
 
-from scalargrad import data, losses, nn
-from scalargrad.training import accuracy, fit
+from scalargrad import nn
+from scalargrad.train import data, losses
+from scalargrad.train.fitting import accuracy, fit
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 try:

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import scalargrad
-from scalargrad import Value, data, losses, nn, optim
-from scalargrad.training import accuracy, fit
+from scalargrad import Value, nn
+from scalargrad.train import data, losses, optimizers
+from scalargrad.train.fitting import accuracy, fit
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 try:
@@ -19,10 +20,10 @@ except ModuleNotFoundError as missing:
 
 train, test = data.split(*data.moons(400, noise=0.15, labels=(-1, 1)), held_out=0.25)
 model = nn.MLP(2, [16, 16, 1], seed=1)
-optimiser = optim.SGD(model.parameters(), optim.cosine(0.2, 300), momentum=0.9)
-history = fit(model, *train, losses.hinge, epochs=60, batch_size=60, optimiser=optimiser, target="auto")
+optimizer = optimizers.SGD(model.parameters(), optimizers.cosine(0.2, 300), momentum=0.9)
+history = fit(model, *train, losses.hinge_loss, epochs=60, batch_size=60, optimizer=optimizer, target="auto")
 print(history)
-print(f"held-out accuracy: {100 * accuracy(model, *test, losses.hinge):.1f} %")
+print(f"held-out accuracy: {100 * accuracy(model, *test, losses.hinge_loss):.1f} %")
 
 # The forward pass as a program of its own, for the many points of the picture.
 x1, x2 = Value(0.0, label="x1"), Value(0.0, label="x2")

@@ -4,8 +4,8 @@ Run: python demos/why_topological_order.py
 """
 
 from scalargrad import Value
-from scalargrad.examples import two_output
-from scalargrad.mistakes import compare
+from scalargrad.teach.examples import two_output
+from scalargrad.teach.mistakes import compare
 
 # The smallest graph where it matters: an interior node that is used twice.
 a = Value(1.0, label="a")

@@ -6,8 +6,8 @@ Run: python demos/worksheet_for_a_class.py [FOLDER]
 import sys
 from pathlib import Path
 
-from scalargrad.examples import two_output
-from scalargrad.worksheets import worksheets
+from scalargrad.teach.examples import two_output
+from scalargrad.teach.worksheets import worksheets
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else "worksheets")
 sheets = worksheets(two_output().root, 3, ["values", "gradients", "updated parameters"], friendly=True, seed=1)

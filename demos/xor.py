@@ -4,8 +4,10 @@ The numbers of the steps are those of document 002. Run: python demos/xor.py
 """
 
 import scalargrad
-from scalargrad import data, formula, nn
-from scalargrad.training import fit
+from scalargrad import nn
+from scalargrad.formulas import formula
+from scalargrad.train import data
+from scalargrad.train.fitting import fit
 
 LEARNING_RATE = 4.0
 
@@ -45,7 +47,7 @@ def explain(step):
 
 print("1. The parameters, as they are set by hand")
 model = nn.MLP(2, [2, 1], activation="sigmoid", output="sigmoid")
-model.set([[[1.0, 0.5], [-0.5, -1.0]], [[0.5, 0.5]]], [[0.0, 0.5], [-0.5]])
+model.set_weights([[[1.0, 0.5], [-0.5, -1.0]], [[0.5, 0.5]]], [[0.0, 0.5], [-0.5]])
 parameters = model.parameters()
 for parameter in parameters:
     print(f"   {parameter.label} = {parameter.data}")

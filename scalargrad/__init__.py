@@ -24,22 +24,22 @@ from .functions import (
 )
 
 if TYPE_CHECKING:
-    from .checking import check_gradients
-    from .codegen import compile
-    from .derivation import derive
-    from .differentiation import gradients
-    from .drawing import draw
+    from .explain.derivation import derive
+    from .explain.drawing import draw
+    from .graph.checking import check_gradients
+    from .graph.differentiation import gradients
+    from .graph.tracing import trace
     from .page import write_page
-    from .tracing import trace
+    from .programs.compiling import compile
 
 # Imported when first used, so that `import scalargrad` is quick.
 _LATER = {
-    "check_gradients": "checking",
-    "compile": "codegen",
-    "derive": "derivation",
-    "draw": "drawing",
-    "gradients": "differentiation",
-    "trace": "tracing",
+    "check_gradients": "graph.checking",
+    "compile": "programs.compiling",
+    "derive": "explain.derivation",
+    "draw": "explain.drawing",
+    "gradients": "graph.differentiation",
+    "trace": "graph.tracing",
     "write_page": "page",
 }
 
@@ -51,7 +51,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _notebook_svg(value: Value) -> str | None:
-    from .drawing import notebook_svg
+    from .explain.drawing import notebook_svg
 
     return notebook_svg(value)
 

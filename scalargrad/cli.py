@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .engine import Value
-from .examples import EXAMPLES, step
-from .expressions import read_numbers, record_expression
+from .explain.typed import read_numbers, record_expression
 from .files import write_whole
-from .walkthrough import walkthrough
+from .teach.examples import EXAMPLES, step
+from .teach.walkthrough import walkthrough
 
 FAILURE = 2
 
@@ -114,7 +114,7 @@ def _example(options: argparse.Namespace) -> None:
 
 
 def _explain(options: argparse.Namespace) -> None:
-    from .explaining import explain
+    from .explain.explaining import explain
 
     numbers = read_numbers(options.numbers)
     text = explain(options.formula, numbers, options.wrt, options.digits)
@@ -135,7 +135,7 @@ def _page(options: argparse.Namespace) -> None:
 
 
 def _pictures(root: Value, **roles: Any) -> dict[str, bytes | str]:
-    from .drawing import draw
+    from .explain.drawing import draw
 
     return {f"{view}.svg": draw(root, view, **roles).pipe("svg") for view in ("operations", "quantities")}
 

@@ -12,9 +12,9 @@ from keyword import iskeyword
 from math import isfinite
 from typing import Any, Protocol, overload
 
-from . import formula as formulas
 from .engine import Number, Value, as_value
 from .engine import operation as recorder
+from .formulas import formula as formulas
 from .rules import FUNCTIONS, RULES, Rule
 
 

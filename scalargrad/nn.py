@@ -134,7 +134,7 @@ class Layer(Module):
     The keywords are those of `Neuron`, and the notation of the labels is that of `MLP`.
 
     >>> layer = Layer(3, 2, seed=1)
-    >>> layer.set([[1, 2, 3], [4, 5, 6]], [7, 8])
+    >>> layer.set_weights([[1, 2, 3], [4, 5, 6]], [7, 8])
     >>> [out.data for out in layer([1, 1, 1])]
     [13.0, 23.0]
     """
@@ -180,7 +180,7 @@ class Layer(Module):
         """The delta of each neuron, as `Neuron.delta`."""
         return [neuron.delta for neuron in self.neurons]
 
-    def set(self, weights: Matrix, biases: Sequence[Number] = ()) -> None:
+    def set_weights(self, weights: Matrix, biases: Sequence[Number] = ()) -> None:
         """Set an n x m matrix of weights and n biases for n neurons and m inputs.
 
         Raises ValueError, and changes nothing, where the shapes are others.
@@ -258,7 +258,7 @@ class MLP(Module):
         """The biases of each layer."""
         return [layer.biases for layer in self.layers]
 
-    def set(self, weights: Sequence[Matrix], biases: Sequence[Sequence[Number]] | None = None) -> None:
+    def set_weights(self, weights: Sequence[Matrix], biases: Sequence[Sequence[Number]] | None = None) -> None:
         """Set the matrix of weights and the biases of each layer.
 
         Raises ValueError, and changes nothing, where the shapes are others.
@@ -357,13 +357,13 @@ def _label_z_a(layers: Sequence[Layer]) -> None:
 
 def _row(numbers: Iterable[Any]) -> list[float]:
     if not isinstance(numbers, Iterable):
-        raise TypeError(f"set: needs a list of numbers, got {numbers!r}")
+        raise TypeError(f"set_weights: needs a list of numbers, got {numbers!r}")
     return [as_float(number) for number in numbers]
 
 
 def _matrix(rows: Iterable[Iterable[Any]]) -> list[list[float]]:
     if not isinstance(rows, Iterable):
-        raise TypeError(f"set: needs a matrix as a list of rows, got {rows!r}")
+        raise TypeError(f"set_weights: needs a matrix as a list of rows, got {rows!r}")
     return [_row(row) for row in rows]
 
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from scalargrad import data
+from scalargrad.train import data
 
 
 def test_xor_is_its_truth_table():

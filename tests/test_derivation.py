@@ -13,11 +13,11 @@ import pytest
 
 import scalargrad
 from scalargrad import Value, derive, topological_order
-from scalargrad.derivation import readable
-from scalargrad.formula import text
+from scalargrad.explain.derivation import readable
+from scalargrad.formulas.formula import text
+from scalargrad.formulas.typesetting import Derivative, _pieces
+from scalargrad.graph.tracing import trace
 from scalargrad.rules import FUNCTIONS, RULES
-from scalargrad.tracing import trace
-from scalargrad.typesetting import Derivative, _pieces
 
 
 def labelled(label, value):

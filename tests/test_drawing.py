@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 
 from scalargrad import Value, draw
-from scalargrad.drawing import LOOKS, notebook_svg
+from scalargrad.explain.drawing import LOOKS, notebook_svg
 
 WITH_DOT = pytest.param(
     "with dot", marks=pytest.mark.skipif(not shutil.which("dot"), reason="the program `dot` is not on the PATH")

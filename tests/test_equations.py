@@ -5,15 +5,15 @@ import random
 import pytest
 
 from scalargrad import Value, nn
-from scalargrad.equations import four_equations, matrix_equations, weights_as_products
-from scalargrad.losses import (
-    binary_cross_entropy,
+from scalargrad.rules import RULES
+from scalargrad.teach.equations import four_equations, matrix_equations, weights_as_products
+from scalargrad.train.losses import (
+    binary_cross_entropy_with_logits,
     half_squared_error,
-    hinge,
+    hinge_loss,
     mean_squared_error,
     softmax_cross_entropy,
 )
-from scalargrad.rules import RULES
 
 ALL = (four_equations, matrix_equations, weights_as_products)
 UNARY = [name for name, rule in RULES.items() if len(rule.operands) == 1]
@@ -21,15 +21,15 @@ POSITIVE_ONLY = ("log", "sqrt")
 LOSSES = {
     "half squared": half_squared_error,
     "mean squared": mean_squared_error,
-    "binary cross-entropy": binary_cross_entropy,
-    "hinge": lambda outs, targets: hinge(outs, [2 * target - 1 for target in targets]),
+    "binary cross-entropy": binary_cross_entropy_with_logits,
+    "hinge": lambda outs, targets: hinge_loss(outs, [2 * target - 1 for target in targets]),
     "softmax": lambda outs, targets: softmax_cross_entropy(outs, targets.index(1)),
 }
 
 
 def worked_example():
     network = nn.MLP(2, [2, 2], activation="sigmoid", output="sigmoid")
-    network.set([[[0.1, 0.3], [0.2, 0.4]], [[0.6, 0.8], [0.7, 0.9]]], [[0.5, 0.5], [1, 1]])
+    network.set_weights([[[0.1, 0.3], [0.2, 0.4]], [[0.6, 0.8], [0.7, 0.9]]], [[0.5, 0.5], [1, 1]])
     return network, half_squared_error(network([0.5, 1.0]), [1, 0])
 
 

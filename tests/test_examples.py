@@ -3,7 +3,7 @@
 import pytest
 
 from scalargrad import trace
-from scalargrad.examples import (
+from scalargrad.teach.examples import (
     DOCUMENT_FORMS,
     EXAMPLES,
     SHARED_BIAS_PATHS,

@@ -5,9 +5,9 @@ import re
 import pytest
 
 from scalargrad import Value, sigmoid, trace
-from scalargrad.examples import shared_bias, two_output
-from scalargrad.explaining import explain, explain_graph
-from scalargrad.reporting import backward_text, forward_text, local_text, number_text
+from scalargrad.explain.explaining import explain, explain_graph
+from scalargrad.explain.reporting import backward_text, forward_text, local_text, number_text
+from scalargrad.teach.examples import shared_bias, two_output
 
 NEURON = "z = w*x + b; y = sigmoid(z); E = (y - t)**2 / 2"
 NUMBERS = {"w": 0.6, "x": 1.5, "b": 0.9, "t": 0}

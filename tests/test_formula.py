@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from scalargrad.formula import (
+from scalargrad.formulas.formula import (
     latex,
     name,
     number,

@@ -4,12 +4,13 @@ import math
 
 import pytest
 
-from scalargrad import Value, losses, topological_order
-from scalargrad.losses import (
-    binary_cross_entropy,
+from scalargrad import Value, topological_order
+from scalargrad.train import losses
+from scalargrad.train.losses import (
+    binary_cross_entropy_with_logits,
     half_squared_error,
-    hinge,
-    l2,
+    hinge_loss,
+    l2_penalty,
     mean_squared_error,
     softmax_cross_entropy,
 )
@@ -24,8 +25,8 @@ PYTORCH = {
         0.7266666666666666,
         [-0.4666666666666666, -0.7999999999999999, 0.3333333333333333],
     ),
-    "binary_cross_entropy": (
-        binary_cross_entropy,
+    "binary_cross_entropy_with_logits": (
+        binary_cross_entropy_with_logits,
         [1.0, 0.0, 0.25],
         0.9238424820330359,
         [-0.14185249439611367, 0.07715840550032746, 0.22471393999291886],
@@ -42,8 +43,8 @@ PYTORCH = {
         1.677096582800486,
         [-0.10242135227437535, -0.27822726070591414, 0.3806486129802894],
     ),
-    "hinge": (
-        hinge,
+    "hinge_loss": (
+        hinge_loss,
         [1.0, 1.0, -1.0],
         2.1333333333333333,
         [-0.3333333333333333, -0.3333333333333333, 0.3333333333333333],
@@ -70,10 +71,10 @@ def in_pytorch(torch, name):
     functional = torch.nn.functional
     return {
         "mean_squared_error": functional.mse_loss,
-        "binary_cross_entropy": functional.binary_cross_entropy_with_logits,
+        "binary_cross_entropy_with_logits": functional.binary_cross_entropy_with_logits,
         "softmax_cross_entropy": functional.cross_entropy,
         "softmax_cross_entropy of probabilities": functional.cross_entropy,
-        "hinge": lambda outputs, targets: torch.clamp(1 - targets * outputs, min=0).mean(),
+        "hinge_loss": lambda outputs, targets: torch.clamp(1 - targets * outputs, min=0).mean(),
     }[name]
 
 
@@ -116,7 +117,7 @@ def test_half_squared_error_names_what_it_computes():
     [(-800.0, 1, 800.0), (800.0, 1, 0.0), (800.0, 0, 800.0), (-800.0, 0, 0.0), (40.0, 1, math.exp(-40))],
 )
 def test_binary_cross_entropy_of_a_large_logit(logit, target, expected):
-    assert binary_cross_entropy(Value(logit), target).data == pytest.approx(expected, rel=1e-15, abs=0)
+    assert binary_cross_entropy_with_logits(Value(logit), target).data == pytest.approx(expected, rel=1e-15, abs=0)
 
 
 def test_softmax_cross_entropy_of_large_logits():
@@ -132,12 +133,12 @@ def test_one_hot_targets_and_an_index_agree():
 
 
 def test_hinge_at_its_corner_has_no_slope():
-    assert loss_and_gradient(hinge, [1.0], [1]) == (0.0, [0.0])
+    assert loss_and_gradient(hinge_loss, [1.0], [1]) == (0.0, [0.0])
 
 
 def test_l2():
     parameters = [Value(3.0), Value(-4.0)]
-    root = l2(parameters, 0.5)
+    root = l2_penalty(parameters, 0.5)
     root.backward()
     assert root.data == 12.5
     assert [parameter.grad for parameter in parameters] == [3.0, -4.0]  # 2 * strength * parameter
@@ -159,7 +160,14 @@ def test_targets_can_be_values_and_numpy():
 
 
 @pytest.mark.parametrize(
-    "name", ["half_squared_error", "mean_squared_error", "binary_cross_entropy", "softmax_cross_entropy", "hinge"]
+    "name",
+    [
+        "half_squared_error",
+        "mean_squared_error",
+        "binary_cross_entropy_with_logits",
+        "softmax_cross_entropy",
+        "hinge_loss",
+    ],
 )
 def test_too_few_or_too_many_targets_are_refused_with_both_numbers(name):
     outputs = [Value(0.5), Value(0.5)]
@@ -173,9 +181,9 @@ def test_too_few_or_too_many_targets_are_refused_with_both_numbers(name):
 @pytest.mark.parametrize(
     ("loss", "targets", "error", "message"),
     [
-        (binary_cross_entropy, [1, 2], ValueError, "needs targets from 0 to 1, got 2.0"),
-        (binary_cross_entropy, [-1, 1], ValueError, "needs targets from 0 to 1, got -1.0"),
-        (hinge, [1, 0], ValueError, "needs targets of -1 or 1, got 0.0"),
+        (binary_cross_entropy_with_logits, [1, 2], ValueError, "needs targets from 0 to 1, got 2.0"),
+        (binary_cross_entropy_with_logits, [-1, 1], ValueError, "needs targets from 0 to 1, got -1.0"),
+        (hinge_loss, [1, 0], ValueError, "needs targets of -1 or 1, got 0.0"),
         (softmax_cross_entropy, 2, IndexError, "needs a class from 0 to 1, got 2"),
         (softmax_cross_entropy, -1, IndexError, "needs a class from 0 to 1, got -1"),
         (mean_squared_error, [1, float("nan")], ValueError, "needs a finite number"),
@@ -188,8 +196,8 @@ def test_targets_that_make_no_sense(loss, targets, error, message):
 
 
 def test_a_loss_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="l2: needs at least one parameter, got none"):
-        l2([], 0.1)
+    with pytest.raises(ValueError, match="l2_penalty: needs at least one parameter, got none"):
+        l2_penalty([], 0.1)
     with pytest.raises(ValueError, match="softmax_cross_entropy: needs a logit for each class, got none"):
         softmax_cross_entropy([], 0)
 

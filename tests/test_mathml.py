@@ -4,10 +4,10 @@ import pytest
 
 from scalargrad import Value
 from scalargrad.engine import operation
-from scalargrad.formula import parse
-from scalargrad.page.mathml import parts, tree
+from scalargrad.formulas.formula import parse
+from scalargrad.formulas.mathml import parts, tree
+from scalargrad.graph.views import local_derivative
 from scalargrad.rules import RULES
-from scalargrad.views import local_derivative
 
 
 def flat(written):

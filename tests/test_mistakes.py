@@ -7,8 +7,9 @@ from itertools import chain, pairwise
 import pytest
 
 from scalargrad import Value, topological_order
-from scalargrad.examples import shared_bias, two_output
-from scalargrad.mistakes import MISTAKES, compare, parameters_of, record_again
+from scalargrad.graph.roles import parameters_of
+from scalargrad.teach.examples import shared_bias, two_output
+from scalargrad.teach.mistakes import MISTAKES, compare, record_again
 
 
 class Mini:

@@ -9,8 +9,8 @@ from importlib.util import find_spec
 
 import pytest
 
-from scalargrad import Value, codegen
-from scalargrad.programs import native
+from scalargrad import Value
+from scalargrad.programs import compiling, native
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("cc") or shutil.which("gcc") or shutil.which("clang") or find_spec("ziglang")),
@@ -35,7 +35,7 @@ def builds(monkeypatch):
 
 def program():
     x, w = Value(2.0), Value(3.0)
-    return codegen.compile((x * w).exp(), [x], [w], target="c")
+    return compiling.compile((x * w).exp(), [x], [w], target="c")
 
 
 def libraries(cache):
@@ -79,9 +79,10 @@ def test_a_directory_that_cannot_be_written(cache, monkeypatch):
 
 
 TWO = """
-from scalargrad import Value, codegen
+from scalargrad import Value
+from scalargrad.programs import compiling
 x, w = Value(2.0), Value(3.0)
-print(codegen.compile((x * w).tanh() * 0.125, [x], [w], target="c")([[0.0], [1.0]])[0])
+print(compiling.compile((x * w).tanh() * 0.125, [x], [w], target="c")([[0.0], [1.0]])[0])
 """
 
 
@@ -130,6 +131,6 @@ def test_the_compiler_of_the_ziglang_wheel(cache, monkeypatch):
     monkeypatch.setattr(native, "compilers", lambda: iter([[sys.executable, "-m", "ziglang", "cc"]]))
     x, w = Value(2.0), Value(3.0)
     root = (x * w).relu().maximum(w) + (w.sigmoid() ** x).abs()
-    zig = codegen.compile(root, [x], [w], target="c")
-    loss, gradients = codegen.compile(root, [x], [w], target="python")([[1.0], [-2.0]])
+    zig = compiling.compile(root, [x], [w], target="c")
+    loss, gradients = compiling.compile(root, [x], [w], target="python")([[1.0], [-2.0]])
     assert [zig([[1.0], [-2.0]])[0], *zig([[1.0], [-2.0]])[1]] == pytest.approx([loss, *gradients], rel=1e-13)

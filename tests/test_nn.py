@@ -10,17 +10,17 @@ import weakref
 import pytest
 
 from scalargrad import Value, nn, sigmoid
-from scalargrad.formula import latex, name
+from scalargrad.formulas.formula import latex, name
 from scalargrad.functions import operation
+from scalargrad.graph.views import Quantities
 from scalargrad.rules import RULES
-from scalargrad.views import Quantities
 
 UNARY = [name for name, rule in RULES.items() if len(rule.partials) == 1]
 
 
 def two_two_one(**options):
     network = nn.MLP(2, [2, 1], **options)
-    network.set([[[1, 2], [3, 4]], [[5, 6]]], [[7, 8], [9]])
+    network.set_weights([[[1, 2], [3, 4]], [[5, 6]]], [[7, 8], [9]])
     return network
 
 
@@ -49,7 +49,7 @@ def test_without_bias():
     network = nn.MLP(2, [2, 1], bias=False, seed=1)
     assert len(network.parameters()) == 6
     assert network.biases == [[], []]
-    network.set([[[1, 2], [3, 4]], [[5, 6]]])
+    network.set_weights([[[1, 2], [3, 4]], [[5, 6]]])
     assert network([1.0, 1.0]).data == 5 * 3 + 6 * 7
 
 
@@ -154,7 +154,7 @@ def test_a_seed_fixes_the_parameters_and_leaves_pythons_generator_alone():
 
 def test_matrices_have_a_row_for_each_neuron():
     layer = nn.Layer(3, 2, activation="linear")
-    layer.set([[1, 2, 3], [4, 5, 6]], [7, 8])
+    layer.set_weights([[1, 2, 3], [4, 5, 6]], [7, 8])
     assert (layer.weights, layer.biases) == ([[1, 2, 3], [4, 5, 6]], [7, 8])
     assert [out.data for out in layer([1, 0, 0])] == [8, 12]
     network = two_two_one()
@@ -165,7 +165,7 @@ def test_setting_keeps_the_values_and_takes_numpy():
     np = pytest.importorskip("numpy")
     layer = nn.Layer(2, 2)
     parameters = layer.parameters()
-    layer.set(np.array([[1, 2], [3, 4]]), np.array([5.0, 6.0]))
+    layer.set_weights(np.array([[1, 2], [3, 4]]), np.array([5.0, 6.0]))
     assert [p.data for p in parameters] == [1, 2, 5, 3, 4, 6]
     assert {type(p.data) for p in parameters} == {float}
 
@@ -186,7 +186,7 @@ def test_a_wrong_matrix_is_refused_with_both_shapes_and_nothing_changes(weights,
     layer = nn.Layer(2, 2, seed=1)
     before = [p.data for p in layer.parameters()]
     with pytest.raises(ValueError, match=message):
-        layer.set(weights, biases)
+        layer.set_weights(weights, biases)
     assert [p.data for p in layer.parameters()] == before
 
 
@@ -203,14 +203,14 @@ def test_a_network_changes_in_all_layers_or_in_none(weights, biases, message):
     network = nn.MLP(2, [2, 1], seed=1)
     before = network.weights
     with pytest.raises(ValueError, match=message):
-        network.set(weights, biases)
+        network.set_weights(weights, biases)
     assert network.weights == before
 
 
 @pytest.mark.parametrize(("weights", "biases"), [(3, [1]), ([[1, 2]], 1), ([["a", 2]], [1])])
 def test_what_is_no_matrix_is_refused(weights, biases):
     with pytest.raises(TypeError, match="needs a"):
-        nn.Layer(2, 1).set(weights, biases)
+        nn.Layer(2, 1).set_weights(weights, biases)
 
 
 # --- labels --------------------------------------------------------------------------------------------------------

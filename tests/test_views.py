@@ -4,8 +4,10 @@ import random
 
 import pytest
 
-from scalargrad import Value, formula, sigmoid
-from scalargrad.views import Operations, Quantities, roles, view_of
+from scalargrad import Value, sigmoid
+from scalargrad.formulas import formula
+from scalargrad.graph.roles import roles
+from scalargrad.graph.views import Operations, Quantities, view_of
 
 
 def neuron():

@@ -8,9 +8,9 @@ import subprocess
 import pytest
 
 from scalargrad import Value, relu, topological_order, trace
-from scalargrad.examples import shared_bias, two_output
-from scalargrad.mistakes import MISTAKES, compare
-from scalargrad.worksheets import KINDS, worksheet, worksheets
+from scalargrad.teach.examples import shared_bias, two_output
+from scalargrad.teach.mistakes import MISTAKES, compare
+from scalargrad.teach.worksheets import KINDS, worksheet, worksheets
 
 
 def two_output_root():

@@ -6,7 +6,6 @@ Reads the views, the trace, the rules and the drawings. The file needs no networ
 from __future__ import annotations
 
 import html
-import json
 import os
 from collections.abc import Iterable
 from operator import index
@@ -15,11 +14,12 @@ from typing import Any
 
 from ..engine import Value, as_float, topological_order
 from ..files import write_whole
-from ..views import Operations, view_of
-from . import bundle, data, javascript, picture
+from ..formulas import javascript
+from ..graph.views import Operations, view_of
+from ..messages import LANGUAGES, catalogue
+from . import bundle, data, picture
 
 LARGEST = 1000  # nodes; a picture of more takes long to lay out, and nobody can step through it
-LANGUAGES = ("en", "zh")
 DIGITS = (3, 4, 6, 8, 17)
 
 
@@ -105,7 +105,7 @@ def page_html(
     live = all(map(javascript.can_run, rules))
     rows_source, rows = javascript.module(rules if live else ())
     numbers = {node: position for position, node in enumerate(order)}
-    messages = {lang: json.loads(bundle.part(f"messages.{lang}.json")) for lang in LANGUAGES}
+    messages = {lang: catalogue("page", lang) for lang in LANGUAGES}
     return bundle.page(
         title=title or messages[lang]["title"],
         lang=lang,

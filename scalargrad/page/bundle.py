@@ -1,24 +1,25 @@
 """Put the parts of the page together into one file: template, style, modules, pictures and data.
 
-Reads the files beside it. Each script is an ordinary ES module; joined into one, they need no server and no network.
+Reads the files in `static`. Each script is an ordinary ES module; joined into one, they need no server and no network.
 """
 
 import base64
 import hashlib
 import html
-import json
 import re
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
+
+from ..formulas.javascript import as_data
 
 _IMPORT = re.compile(r'^import (?:\* as )?(\w+|\{[^}]*\}) from "\./(\w+)\.js";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:const|function|class) (\w+))", re.MULTILINE)
 
 
 def part(name: str) -> str:
-    """Read one of the files of the page."""
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+    """Read one of the files in `static`."""
+    return files(__package__).joinpath("static", name).read_text(encoding="utf-8")
 
 
 def script(main: str, generated: Mapping[str, str]) -> str:
@@ -41,16 +42,6 @@ def script(main: str, generated: Mapping[str, str]) -> str:
 
     add(main)
     return "\n".join(written.values())
-
-
-def as_data(data: Any) -> str:
-    """Write data as JSON that can stand in a page: no sign in it can end the element that holds it.
-
-    >>> as_data("</script>")
-    '"\\\\u003c/script\\\\u003e"'
-    """
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return re.sub("[<>&\u2028\u2029\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def page(title: str, lang: str, program: str, data: Any, pictures: Mapping[str, str]) -> str:

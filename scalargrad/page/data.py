@@ -10,11 +10,12 @@ from itertools import count
 from typing import Any
 
 from ..engine import Value, operation, record
-from ..formula import Expression, name, number
+from ..formulas import mathml
+from ..formulas.formula import Expression, name, number
+from ..graph.roles import is_number, roles
+from ..graph.tracing import trace
+from ..graph.views import Quantities, local_derivative, value_formula
 from ..rules import Rule, function_of
-from ..tracing import trace
-from ..views import Quantities, is_number, local_derivative, roles, value_formula
-from . import mathml
 
 
 def describe(

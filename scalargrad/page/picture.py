@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 import graphviz
 
-from ..drawing import LOOKS
 from ..engine import Value
-from ..rendering import render
-from ..views import View
+from ..explain.drawing import LOOKS
+from ..explain.rendering import render
+from ..graph.views import View
 
 _FONT_SIZE = 14.0
 _NUMBER = 1.2  # inches, for a gradient such as −0.008694 and the room around it

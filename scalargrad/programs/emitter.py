@@ -11,7 +11,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from ..engine import Value, topological_order
-from .formulas import ATOM, PRODUCT, SUM, Formulas, Template, Term
+from ..formulas.source import ATOM, PRODUCT, SUM, Formulas, Template, Term
 
 _LONGEST = 16  # names and numbers in one line of the forward pass
 _MOST_PATHS = 8  # contributions to a gradient in one line of the backward pass
@@ -173,7 +173,7 @@ class Emitter:
                     Total(self.parameters[node], gradient, arriving[0].factors if len(arriving) == 1 else None)
                 )
                 continue
-            if gradient.number is None and (gradient.tightness != ATOM or "(" in gradient.text):  # more than a name
+            if gradient.number is None and (gradient.precedence != ATOM or "(" in gradient.text):  # more than a name
                 name = Term(self._gradient_name(node), varies=gradient.varies)
                 lines.append(Line(name.text, gradient, node, new=len(arriving) <= 1 + _MOST_PATHS))
                 gradient = name

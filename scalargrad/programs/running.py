@@ -1,6 +1,6 @@
 """Sources turned into functions of checked rows: one small class a target, all with the same two methods.
 
-Reads the native cache. `codegen` chooses among these classes; they know nothing of graphs.
+Reads the native cache. `compiling` chooses among these classes; they know nothing of graphs.
 """
 
 from __future__ import annotations

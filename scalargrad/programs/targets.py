@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import ClassVar
 
 from ..engine import Value
+from ..formulas.source import ATOM, LOOSE, PRIMITIVES, SUM, Formulas, SourceNotation, Term
 from ..rules import FUNCTIONS
 from .emitter import Emitter, Line, Listing, Total, names_of, nodes_of
-from .formulas import ATOM, LOOSE, PRIMITIVES, SUM, Formulas, SourceNotation, Term
 
 _WIDTH = 100  # of a line with a list
 GROUP = 4  # how many checks stand in one line

@@ -8,9 +8,9 @@ import textwrap
 from collections.abc import Sequence
 
 from ..engine import Value
-from ..formula import Expression
+from ..formulas.formula import Expression
+from ..formulas.source import ATOM, LOOSE, PRIMITIVES, SourceNotation, Term
 from .emitter import Line, Listing, Total
-from .formulas import ATOM, LOOSE, PRIMITIVES, SourceNotation, Term
 from .targets import GROUP, PythonSource, Recorded, indented
 
 _PART = 80  # statements in one C function: a compiler takes more than twice the time for twice the length

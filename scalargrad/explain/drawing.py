@@ -1,0 +1,274 @@
+"""Draw a recorded graph from left to right: every operation, or the labelled quantities with their true derivatives.
+
+Reads the views. Only the source of the picture is built here; `rendering` lays it out.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from operator import index
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import graphviz
+
+from ..engine import CONSTANT, Value
+from ..formulas import formula
+from ..graph.roles import roles
+from ..graph.views import View, view_of
+from . import rendering
+
+LARGEST = 500  # nodes; a larger graph takes minutes to lay out, and nobody can read it
+LARGEST_IN_NOTEBOOK = 100  # nodes; drawn unasked, so it has to be quick
+
+
+class Look(NamedTuple):
+    """How the nodes of one role are drawn."""
+
+    shape: str
+    fill: str
+    margin: str = "0.1,0.05"  # inches at the sides, and above and below
+    penwidth: float = 1.5
+    slack: float = 1.0  # the width of the shape over the width of the text that it has room for
+
+
+# The shapes tell the roles apart without colour. The fills are tints of the colours of Okabe and Ito, which the
+# colour-blind can tell apart, and each is darker than the one before, which helps in a grey print.
+LOOKS = {
+    "number": Look("plaintext", "#ffffff"),
+    "operation": Look("Mrecord", "#ffffff"),
+    "quantity": Look("Mrecord", "#fbf6c0"),
+    "input": Look("ellipse", "#c6e2f5", "0,0", slack=1.45),
+    "parameter": Look("box", "#f5c777", penwidth=2.0),
+    "target": Look("hexagon", "#86c9b1", "0,0", slack=1.45),
+    "loss": Look("doubleoctagon", "#d494b9", "0,0", penwidth=2.0, slack=1.4),
+}
+
+_FONT_SIZE = 14.0
+# With `ordering` "out" the nodes of a layer stand in the order in which they were made: h1 above h2.
+_GRAPH = {"rankdir": "LR", "ordering": "out", "nodesep": "0.15", "ranksep": "0.3", "fontsize": "14", "labelloc": "b"}
+_NODE = {"fontsize": f"{_FONT_SIZE:g}", "color": "#222222", "fontcolor": "#111111"}
+_EDGE = {"fontsize": "12", "color": "#444444", "fontcolor": "#00477a", "penwidth": "1.3", "arrowsize": "0.7"}
+_FONT = {"fontname": "Arial"}  # one name: for a list of names Graphviz without the fonts measures Times
+
+
+class Drawing(graphviz.Digraph):  # type: ignore[misc]
+    """A `graphviz.Digraph` that is rendered with `dot` on the PATH or without it, and shows itself in a notebook."""
+
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Write the picture into a file, in the format that its suffix names: svg, png, pdf, gv or dot.
+
+        Raises ValueError for an unknown format, RuntimeError for png and pdf without the program `dot`,
+        and OSError with the path where it cannot be written. Then nothing is left behind.
+        """
+        return rendering.write(self.source, path)
+
+    def pipe(self, format: str | None = None, *, encoding: str | None = None, **_: Any) -> bytes | str:
+        """Give the picture as bytes, or as text in the encoding; "svg" where no format is given.
+
+        Raises as `write`.
+        """
+        picture = rendering.render(self.source, format or self.format)
+        return picture.decode(encoding) if encoding else picture
+
+    def render(
+        self,
+        filename: str | os.PathLike[str] | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        view: bool = False,
+        cleanup: bool = False,
+        format: str | None = None,
+        *,
+        outfile: str | os.PathLike[str] | None = None,
+        **_: Any,
+    ) -> str:
+        """Write the source into a file and the picture beside it, as `graphviz.Digraph.render` does.
+
+        With `cleanup` the source is not kept; `view` opens the picture. Raises as `write`.
+        """
+        source = Path(directory or self.directory or "", filename or self.filename)
+        picture = Path(outfile) if outfile else source.with_name(f"{source.name}.{format or self.format}")
+        self.write(picture)
+        if not cleanup:
+            self.save(source if outfile is None else picture.with_suffix(".gv"), directory="")
+        if view:
+            graphviz.view(str(picture))
+        return str(picture)
+
+    def _repr_svg_(self) -> str:
+        return rendering.render(self.source, "svg").decode()
+
+
+def draw(
+    root: Value,
+    view: str = "operations",
+    *,
+    digits: int = 4,
+    edges: bool = True,
+    formulas: bool = False,
+    inputs: Iterable[Value] = (),
+    parameters: Iterable[Value] = (),
+    targets: Iterable[Value] = (),
+    depth: int | None = None,
+    legend: bool = False,
+    force: bool = False,
+) -> Drawing:
+    """Draw the graph under `root`: its "operations", or its labelled "quantities".
+
+    Numbers have `digits` significant digits (0 to 17; 0 counts as 1). With `edges` each edge shows the derivative
+    of its end with respect to its start, with `formulas` also where that number comes from. A leaf that is not
+    named in `inputs`, `parameters` or `targets` goes by the first letter of its label: w and b are parameters,
+    y and t targets, all others inputs. With `depth` only the nodes at most so many edges from the root are drawn.
+    Raises ValueError for more than 500 nodes, unless `force` is set.
+
+    >>> x = Value(3.0, label="x")
+    >>> "n0 -> n1 [label=6]" in draw(x * x, "quantities").source
+    True
+    """
+    if not 0 <= index(digits) <= 17:
+        raise ValueError(f"draw: needs digits from 0 to 17, got {digits}")
+    if depth is not None and index(depth) < 0:
+        raise ValueError(f"draw: needs a depth of 0 or more, got {depth}")
+    shown = view_of(root, view)
+    nodes = shown.order if depth is None else _near_root(shown, depth)
+    if len(nodes) > LARGEST and not force:
+        raise ValueError(_too_large(shown, view, len(nodes)))
+    role_of = roles(root, inputs, parameters, targets)
+    drawing = Drawing(format="svg", graph_attr=_GRAPH | _FONT, node_attr=_NODE | _FONT, edge_attr=_EDGE | _FONT)
+    names = {node: f"n{position}" for position, node in enumerate(nodes)}
+    for node in nodes:
+        symbol, title = "", node.label
+        if node.op and node.parents:
+            symbol = node.op.symbol or node.op.name if view == "operations" else ""
+            title = shown.name(node) if formulas or view == "quantities" else node.label
+        _add_node(drawing, names[node], role_of[node], symbol, _lines(node, title, digits))
+    for node in nodes:
+        _add_edges(drawing, shown, node, names, digits, edges, formulas)
+    if legend:
+        _add_legend(drawing, [role for role in LOOKS if any(role_of[node] == role for node in nodes)])
+    captions = []
+    if not any(node.grad for node in shown.order):
+        captions.append("backward() has not run: every gradient is 0")
+    if len(nodes) < len(shown.order):
+        captions.append(f"only the {len(nodes)} of {len(shown.order)} nodes at most {depth} edges from the root")
+    if captions:
+        drawing.attr(label="\\n".join(captions))
+    return drawing
+
+
+def notebook_svg(value: Value) -> str | None:
+    """Draw a value for a notebook; None where its graph is too large to be drawn unasked."""
+    shown = view_of(value, "operations")
+    return draw(value)._repr_svg_() if len(shown.order) <= LARGEST_IN_NOTEBOOK else None
+
+
+def _near_root(view: View, depth: int) -> list[Value]:
+    """List the nodes at most `depth` edges from the root, in the order of the view."""
+    near = {view.root}
+    border = [view.root]
+    for _ in range(depth):
+        border = list(dict.fromkeys(edge.parent for node in border for edge in view.edges(node)))
+        border = [node for node in border if node not in near]
+        if not border:
+            break
+        near.update(border)
+    return [node for node in view.order if node in near]
+
+
+def _too_large(view: View, name: str, count: int) -> str:
+    labelled = sum(1 for node in view.order if node.label or node is view.root)
+    fewer = f'view="quantities" ({labelled} nodes), ' if name == "operations" and labelled < count else ""
+    return (
+        f"draw: {count} nodes are too many to read (the limit is {LARGEST}); "
+        f"draw less, with {fewer}a smaller root or depth=5, or all of it with force=True"
+    )
+
+
+def _lines(node: Value, title: str, digits: int) -> list[str]:
+    """Write what a node says, line by line."""
+    if node.op is CONSTANT and not node.label:
+        return [_number(node.data, digits)]
+    return [*title.splitlines(), f"value {_number(node.data, digits)}", f"grad {_number(node.grad, digits)}"]
+
+
+def _number(value: float, digits: int) -> str:
+    """Write a number with so many significant digits, and one of ordinary size without an exponent.
+
+    >>> _number(0.00704002, 4), _number(123456.7, 4), _number(-0.0, 4)
+    ('0.00704', '123457', '0')
+    """
+    written = f"{value + 0.0:.{digits}g}"
+    return f"{value:.0f}" if "e+" in written and abs(value) < 1e9 else written
+
+
+def _add_node(drawing: Drawing, name: str, role: str, symbol: str, lines: list[str]) -> None:
+    look = LOOKS[role]
+    shape, style = (look.shape, "filled") if symbol or look.shape != "Mrecord" else ("box", "filled,rounded")
+    if shape == "Mrecord":  # the symbol stands in a compartment of its own
+        label = f"{_in_record(symbol)}|{_escaped(lines, _in_record)}"
+    else:
+        label = _escaped([symbol, *lines] if symbol else lines)
+    width = 0.4 if role == "number" else 0.75
+    if not all(map(str.isascii, lines)):  # Graphviz without the fonts takes a Chinese character for a narrow one
+        width = max(width, *(look.slack * _width(line) for line in lines))
+    drawing.node(
+        name,
+        graphviz.nohtml(label),
+        shape=shape,
+        style=style,
+        fillcolor=look.fill,
+        margin=look.margin,
+        penwidth=f"{look.penwidth:g}",
+        width=f"{width:.2f}",
+    )
+
+
+def _add_edges(
+    drawing: Drawing, view: View, node: Value, names: dict[Value, str], digits: int, edges: bool, formulas: bool
+) -> None:
+    found = view.edges(node)
+    written = view.derivatives(node) if edges and formulas else ()
+    for position, edge in enumerate(found):
+        if edge.parent not in names:
+            continue
+        lines = [_number(edge.derivative, digits)] if edges and edge.parent.op is not CONSTANT else []
+        if lines and written and (text := formula.text(written[position])) != lines[0]:
+            lines = [text, f"= {lines[0]}"]
+        drawing.edge(names[edge.parent], names[node], graphviz.nohtml(_escaped(lines)) if lines else None)
+
+
+def _add_legend(drawing: Drawing, shown: list[str]) -> None:
+    """Put a column of samples at the left, one for each role that the picture shows."""
+    column = Drawing(name="cluster_legend", graph_attr={"label": "", "color": "#bbbbbb", "style": "rounded"})
+    for role in shown:
+        _add_node(column, f"legend_{role}", role, "", [role])
+    drawing.subgraph(column)
+
+
+def _width(line: str) -> float:
+    """Estimate the width of a line in inches."""
+    wide = sum(unicodedata.east_asian_width(sign) in "WF" for sign in line)
+    return (wide * 1.02 + (len(line) - wide) * 0.56) * _FONT_SIZE / 72 + 0.3
+
+
+# A label comes from a user and has to show as it is. Graphviz reads backslashes and entities in it, a record also
+# braces and bars, and an SVG cannot hold control characters at all: their pictures of Unicode stand for them.
+_PLAIN = {"\\": "\\\\", "&": "&amp;", "\t": "    ", "\x7f": "\u2421"}
+_PLAIN |= {chr(code): chr(0x2400 + code) for code in range(32) if chr(code) != "\t"}
+_UNENCODABLE = re.compile("[\ud800-\udfff\ufffe\uffff]")
+_RECORD = {sign: f"\\{sign}" for sign in "{}|<> "}
+
+
+def _in_plain(text: str) -> str:
+    return "".join(_PLAIN.get(sign, sign) for sign in _UNENCODABLE.sub("\ufffd", text))
+
+
+def _in_record(text: str) -> str:
+    return "".join(_RECORD.get(sign, sign) for sign in _in_plain(text))
+
+
+def _escaped(lines: list[str], escape: Callable[[str], str] = _in_plain) -> str:
+    return "\\n".join(map(escape, lines))

@@ -1,0 +1,85 @@
+"""Explain a formula: the forward pass, the backward pass, and the derivation of its gradients, as text.
+
+Reads the expressions, the reports of both passes, and the derivation.
+"""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+from ..engine import Number, Value
+from ..graph.roles import parameters_of
+from ..graph.tracing import trace
+from .derivation import derive
+from .reporting import backward_text, forward_text, local_text
+from .typed import record_expression
+
+_MOST_DERIVATIONS = 12  # in one text
+
+
+def explain(
+    source: str,
+    numbers: Mapping[str, Number],
+    wrt: str | Iterable[str] | None = None,
+    digits: int = 6,
+    view: str = "quantities",
+) -> str:
+    """Explain the formulas of `source` with the numbers given for their names, for a terminal of 80 columns.
+
+    The derivation is that of the names in `wrt`; without it, of the parameters (w..., b...), or else of every name
+    that has a number, up to twelve. Raises ValueError for a text that is no formula, as `record_expression` does,
+    and for a name that does not stand in it.
+
+    >>> print(explain("y = w**2", {"w": 3}))
+    Forward pass
+    <BLANKLINE>
+      w = 3
+    <BLANKLINE>
+      y = w**2 = 3**2 = 9
+    <BLANKLINE>
+    Local derivatives
+    <BLANKLINE>
+      dy/dw = 2*w = 2*3 = 6
+    <BLANKLINE>
+    Backward pass: upstream x local derivative
+    <BLANKLINE>
+      dy/dy = 1
+    <BLANKLINE>
+      dy/dw:  via y  1 x 6 = 6
+    <BLANKLINE>
+    Derivation
+    <BLANKLINE>
+    1 path from w to y
+    <BLANKLINE>
+    dy/dw = 2*w
+          = 6
+    """
+    root, names = record_expression(source, numbers)
+    chosen = None
+    if wrt is not None:
+        wanted = [wrt] if isinstance(wrt, str) else list(wrt)
+        for name in wanted:
+            if name not in names:
+                near = get_close_matches(name, names, 1) or [", ".join(names)]
+                raise ValueError(f"explain: there is no {name!r} in the formulas; take {near[0]}")
+        chosen = [names[name] for name in wanted]
+    return explain_graph(root, chosen, digits, view)
+
+
+def explain_graph(root: Value, wrt: Iterable[Value] | None = None, digits: int = 6, view: str = "quantities") -> str:
+    """Explain the graph under `root`, over labelled "quantities" or all "operations"; `wrt` as for `explain`.
+
+    Raises ValueError where one of `wrt` is not in that view of the graph.
+    """
+    passes = trace(root, view)
+    derived = parameters_of(root) if wrt is None else list(wrt)
+    derivations = [derive(root, node, view).text for node in derived[:_MOST_DERIVATIONS]]
+    if left_out := derived[_MOST_DERIVATIONS:]:
+        first = passes.view.name(left_out[0])
+        derivations.append(f"and {len(left_out)} more: ask for each by its name, {first} for example")
+    parts = {
+        "Forward pass": forward_text(passes, digits),
+        "Local derivatives": local_text(passes, digits),
+        "Backward pass: upstream x local derivative": backward_text(passes, digits),
+        "Derivation": "\n\n".join(derivations),
+    }
+    return "\n\n".join(f"{title}\n\n{text}" for title, text in parts.items() if text)

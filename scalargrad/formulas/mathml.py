@@ -1,0 +1,88 @@
+"""Write a formula as MathML, in which every quantity can be shown by its name or by its number.
+
+Reads the formulas. MathML is kept as a tree of lists, `["msup", base, exponent]`, which the page turns into elements:
+text from a user is only ever the text of an element, never markup.
+"""
+
+import re
+from html.entities import name2codepoint
+from typing import TypeAlias
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+from .formula import Expression, Notation, label_parts
+
+Tree: TypeAlias = "str | list[Tree]"
+
+_GREEK = {name: chr(code) for name, code in name2codepoint.items() if ord("α") <= code <= ord("ω")}
+_FUNCTIONS = {"sigmoid": "σ", "log": "ln", "maximum": "max", "minimum": "min"}
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+class MathML(Notation):
+    """The MathML of a formula whose names are the numbers of nodes: `n12` becomes `<n>12</n>`, for the page to fill."""
+
+    fraction_bar = True
+
+    def name(self, label: str) -> str:
+        return f"<n>{label[1:]}</n>" if re.fullmatch(r"n\d+", label) else f"<mi>{escape(label)}</mi>"
+
+    def number(self, value: float) -> str:
+        digits, _, exponent = f"{value:.12g}".partition("e")
+        power = f"<mo>×</mo><msup><mn>10</mn><mn>{int(exponent)}</mn></msup>".replace("-", "−") if exponent else ""
+        return f"<mn>{digits}</mn>{power}"
+
+    def sum(self, left: str, sign: str, right: str) -> str:
+        return f"{left}<mo>{sign.replace('-', '−')}</mo>{right}"
+
+    def negative(self, operand: str) -> str:
+        return f"<mo>−</mo>{operand}"
+
+    def product(self, left: str, right: str) -> str:
+        return f"{left}<times/>{right}"
+
+    def quotient(self, left: str, right: str) -> str:
+        return f"<mfrac><mrow>{left}</mrow><mrow>{right}</mrow></mfrac>"
+
+    def power(self, base: str, exponent: str) -> str:
+        return f"<msup><mrow>{base}</mrow><mrow>{exponent}</mrow></msup>"
+
+    def call(self, function: str, arguments: list[str]) -> str:
+        inner = "<mo>,</mo>".join(arguments)
+        if function == "sqrt":
+            return f"<msqrt>{inner}</msqrt>"
+        if function == "abs":
+            return f"<mrow><mo>|</mo>{inner}<mo>|</mo></mrow>"
+        written = escape(_FUNCTIONS.get(function, function.replace("_", " ")))
+        return f"<mi>{written}</mi>{self.group(inner)}"
+
+    def group(self, inner: str) -> str:
+        return f"<mrow><mo>(</mo>{inner}<mo>)</mo></mrow>"
+
+
+_mathml = MathML()
+
+
+def tree(expression: Expression) -> Tree:
+    """Write an expression whose names are numbers of nodes as a tree of MathML.
+
+    >>> from scalargrad.formulas.formula import parse
+    >>> tree(parse("n0 * n1 + 2"))
+    ['mrow', ['n', '0'], ['times'], ['n', '1'], ['mo', '+'], ['mn', '2']]
+    """
+    return _tree(ElementTree.fromstring(f"<mrow>{_mathml.write(expression)}</mrow>"))
+
+
+def _tree(element: ElementTree.Element) -> Tree:
+    return [element.tag, *([element.text] if element.text else []), *map(_tree, element)]
+
+
+def parts(label: str) -> list[str]:
+    """Split a label into what stands on the line, below and above it, as students write it.
+
+    >>> parts("out_o1"), parts("w3"), parts("z_1^2"), parts("two words")
+    (['out', 'o1', ''], ['w', '3', ''], ['z', '1', '(2)'], ['two words', '', ''])
+    """
+    word, indices, layer = label_parts(_NOT_IN_XML.sub("\ufffd", label))
+    below = ",".join(_GREEK.get(index, index) for index in indices)
+    return [_GREEK.get(word, word), below, f"({layer})" if layer else ""]

@@ -1,0 +1,73 @@
+"""What a forward and a backward pass do, step by step, as records that do not change.
+
+Reads the views. Text, pictures and page show these records: none of them works out the chain rule again.
+"""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import NamedTuple
+
+from ..engine import Value
+from .views import View, view_of
+
+
+class ForwardStep(NamedTuple):
+    """One value appears."""
+
+    node: Value
+    value: float
+
+
+class BackwardStep(NamedTuple):
+    """One contribution goes down one edge: upstream x local, added to what the parent has already."""
+
+    node: Value
+    parent: Value
+    edge: int  # which of the node's edges this is: 0, 1, ...
+    upstream: float  # d root / d node, complete at this step
+    local: float  # d node / d parent, along this edge
+    contribution: float  # upstream x local
+    total: float  # d root / d parent, as far as it is known after this step
+    complete: bool  # whether the parent waits for no further contribution
+
+
+class Trace(NamedTuple):
+    """Both passes over one view of a graph."""
+
+    view: View
+    forward: list[ForwardStep]
+    backward: list[BackwardStep]
+    gradients: dict[Value, float]  # d root / d node, of this pass alone
+
+
+def trace(root: Value, view: str = "operations") -> Trace:
+    """Record the forward and the backward pass from `root`, over "operations" or labelled "quantities".
+
+    Changes nothing in the graph. The sums are formed in the order in which `backward` forms them. Raises
+    OverflowError where a gradient is too large for a float.
+
+    >>> x = Value(3.0, label="x")
+    >>> [(step.contribution, step.total, step.complete) for step in trace(x * x).backward]
+    [(3.0, 3.0, False), (3.0, 6.0, True)]
+    """
+    shown = view_of(root, view)
+    waiting = dict.fromkeys(shown.order, 0)
+    for node in shown.order:
+        for parent in shown.parents(node):
+            waiting[parent] += 1
+    gradients = dict.fromkeys(shown.order, 0.0)
+    gradients[root] = 1.0
+    backward = []
+    for node in reversed(shown.order):
+        upstream = gradients[node]
+        if not isfinite(upstream):
+            raise OverflowError(f"trace: the gradient of {shown.name(node)} is too large for a float: {upstream}")
+        for number, (parent, local) in enumerate(shown.edges(node)):
+            contribution = upstream * local
+            gradients[parent] = total = gradients[parent] + contribution
+            waiting[parent] -= 1
+            complete = not waiting[parent]
+            backward.append(BackwardStep(node, parent, number, upstream, local, contribution, total, complete))
+    forward = [ForwardStep(node, node.data) for node in shown.order]
+    return Trace(shown, forward, backward, gradients)

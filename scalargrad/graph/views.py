@@ -1,0 +1,204 @@
+"""Two views of one recorded graph: every operation, and the labelled quantities with the true derivatives between them.
+
+Reads the engine and the formulas. Drawing, tracing, derivation and page read a graph through a view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import NamedTuple, Protocol
+
+from ..engine import Value, topological_order
+from ..formulas import formula
+from ..formulas.formula import Expression
+from ..rules import Rule
+from .roles import is_number
+
+_LARGEST_FORMULA = 60  # names and numbers; a larger one is not for reading
+_ELIDED = "…"  # stands in its place, and in the place of all that would hold it
+
+
+class Edge(NamedTuple):
+    """One edge of a view: the quantity it comes from, and the derivative of the node that it goes to."""
+
+    parent: Value
+    derivative: float
+
+
+class View(Protocol):
+    """What every reader of a graph may ask, whichever nodes the view shows."""
+
+    root: Value
+    order: list[Value]  # parents first, the root last
+
+    def parents(self, node: Value) -> tuple[Value, ...]: ...
+
+    def edges(self, node: Value) -> tuple[Edge, ...]: ...
+
+    def name(self, node: Value) -> str: ...
+
+    def formula(self, node: Value) -> Expression | None: ...
+
+    def derivatives(self, node: Value) -> tuple[Expression, ...]: ...
+
+
+def view_of(root: Value, view: str) -> View:
+    """Make the view of a graph that has the name `view`: "operations" or "quantities"."""
+    if view == "operations":
+        return Operations(root)
+    if view == "quantities":
+        return Quantities(root)
+    raise ValueError(f'view: needs "operations" or "quantities", got {view!r}')
+
+
+class Operations:
+    """Every operation of the graph, one edge an operand: `x * x` has two."""
+
+    def __init__(self, root: Value) -> None:
+        self.root = root
+        self.order = topological_order(root)
+
+    @cached_property
+    def _names(self) -> dict[Value, str]:
+        taken = {node.label for node in self.order}
+        free = (name for name in map("v{}".format, range(1, 2 * len(self.order) + 1)) if name not in taken)
+        return {
+            node: node.label or (formula.text(formula.number(node.data)) if is_number(node) else next(free))
+            for node in self.order
+        }
+
+    def parents(self, node: Value) -> tuple[Value, ...]:
+        """List the operands."""
+        return node.parents
+
+    def edges(self, node: Value) -> tuple[Edge, ...]:
+        """List the operands with the local derivatives, as recorded."""
+        return tuple(map(Edge, node.parents, node.partials))
+
+    def name(self, node: Value) -> str:
+        """Give the label; for a plain number the number, for all else without a label `v1`, `v2`, ... in order."""
+        return self._names[node]
+
+    def formula(self, node: Value) -> Expression | None:
+        """Give the operation with the names of its operands put in; None for a leaf."""
+        return value_formula(node, self._expression) if node.parents else None
+
+    def derivatives(self, node: Value) -> tuple[Expression, ...]:
+        """Give the formula of each local derivative, with the names put in."""
+        return tuple(local_derivative(node, index, self._expression) for index in range(len(node.parents)))
+
+    def _expression(self, node: Value) -> Expression:
+        return formula.number(node.data) if is_number(node) else formula.name(self._names[node])
+
+
+class Quantities:
+    """The labelled nodes and the root; each edge has the true derivative between its ends.
+
+    That is the sum, over the paths that pass no other labelled node, of the products of the local derivatives.
+    """
+
+    def __init__(self, root: Value) -> None:
+        self.root = root
+        nodes = topological_order(root)
+        self._position = {node: position for position, node in enumerate(nodes)}
+        self.order = [node for node in nodes if self._is_shown(node)]
+        self._regions = {node: self._region(node) for node in self.order}
+
+    def parents(self, node: Value) -> tuple[Value, ...]:
+        """List the nearest labelled quantities below."""
+        return tuple(edge.parent for edge in self.edges(node))
+
+    def edges(self, node: Value) -> tuple[Edge, ...]:
+        """List the nearest labelled quantities below, each with the true derivative with respect to it."""
+        return self._regions[node].edges
+
+    def name(self, node: Value) -> str:
+        """Give the label, and "root" for a root without one."""
+        return node.label or "root"
+
+    def formula(self, node: Value) -> Expression | None:
+        """Give the formula that leads from the nearest labelled quantities to this one; None for a leaf."""
+        return self._formulas(node)[0] if node.parents else None
+
+    def derivatives(self, node: Value) -> tuple[Expression, ...]:
+        """Give the formula of the derivative on each edge."""
+        return self._formulas(node)[1]
+
+    def _is_shown(self, node: Value) -> bool:
+        return bool(node.label) or node is self.root
+
+    def _region(self, node: Value) -> _Region:
+        """Run the chain rule from a node down to the nearest labelled quantities."""
+        hidden: list[Value] = [node]
+        seen = {node}
+        for inner in hidden:
+            new = [parent for parent in inner.parents if parent not in seen and not self._is_shown(parent)]
+            hidden += dict.fromkeys(new)
+            seen.update(new)
+        hidden.sort(key=self._position.__getitem__)
+        derivative = {node: 1.0}
+        for inner in reversed(hidden):
+            for parent, partial in zip(inner.parents, inner.partials):
+                derivative[parent] = derivative.get(parent, 0.0) + derivative[inner] * partial
+        shown = sorted(
+            (parent for parent in derivative if self._is_shown(parent) and parent is not node),
+            key=self._position.__getitem__,
+        )
+        return _Region(hidden, tuple(Edge(parent, derivative[parent]) for parent in shown))
+
+    def _formulas(self, node: Value) -> tuple[Expression, tuple[Expression, ...]]:
+        """Do in symbols what `_region` does in numbers."""
+        region = self._regions[node]
+        written: dict[Value, Expression] = {}
+
+        def expression(inner: Value) -> Expression:
+            if self._is_shown(inner):
+                return formula.name(self.name(inner))
+            return written[inner] if inner.parents else formula.number(inner.data)
+
+        for inner in region.hidden:
+            if inner.parents:
+                written[inner] = _readable(value_formula(inner, expression))
+        derivative: dict[Value, Expression] = {node: formula.number(1.0)}
+        for inner in reversed(region.hidden):
+            for index, parent in enumerate(inner.parents):
+                path = formula.product(derivative[inner], local_derivative(inner, index, expression))
+                derivative[parent] = _readable(
+                    formula.sum_of(derivative[parent], path) if parent in derivative else path
+                )
+        return written.get(node, expression(node)), tuple(
+            formula.tidy(derivative[edge.parent]) for edge in region.edges
+        )
+
+
+class _Region(NamedTuple):
+    hidden: list[Value]  # the node itself and the unlabelled nodes under it, parents first
+    edges: tuple[Edge, ...]
+
+
+def value_formula(node: Value, expression: Callable[[Value], Expression]) -> Expression:
+    """Give the formula of an operation with the expressions of its operands put in."""
+    return formula.substitute(formula.value_formula(_rule(node)), _words(node, expression), {})
+
+
+def local_derivative(node: Value, index: int, expression: Callable[[Value], Expression]) -> Expression:
+    """Give the formula of one local derivative with the expressions of operands and value put in, tidied."""
+    numbers = {"y": node.data, **dict(zip("ab", (parent.data for parent in node.parents)))}
+    words = {"y": expression(node), **_words(node, expression)}
+    return formula.tidy(formula.substitute(formula.parse(_rule(node).partials[index]), words, numbers))
+
+
+def _words(node: Value, expression: Callable[[Value], Expression]) -> dict[str, Expression]:
+    return dict(zip("ab", map(expression, node.parents)))
+
+
+def _rule(node: Value) -> Rule:
+    if node.op is None:
+        raise ValueError(f"view: a leaf has no formula: {node!r}")
+    return node.op
+
+
+def _readable(expression: Expression) -> Expression:
+    is_readable = formula.size(expression) <= _LARGEST_FORMULA and _ELIDED not in formula.text(expression)
+    return expression if is_readable else formula.name(_ELIDED)

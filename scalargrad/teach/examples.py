@@ -1,0 +1,252 @@
+"""The documents' two networks, each built twice: line by line from `Value`s, and with `nn`.
+
+Reads the engine, the functions, `nn` and `losses`. "The document" is the derivation of backpropagation that the
+networks come from: what it says, and where it slips, is recorded here for the command and the tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from .. import nn
+from ..engine import Value, topological_order
+from ..functions import sigmoid
+from ..train.losses import half_squared_error
+
+Numbers: TypeAlias = Mapping[str, float]  # label -> number
+
+# Network A: two inputs, two hidden neurons, two outputs. The document names w1 to w4, b1 and b2; the other six have no
+# name in it and are numbered on.
+TWO_OUTPUT: Numbers = {
+    "w1": 0.1,  # x1 -> h1
+    "w2": 0.3,  # x2 -> h1
+    "b1": 0.5,  # of h1
+    "w3": 0.6,  # h1 -> o1
+    "w4": 0.7,  # h1 -> o2
+    "b2": 1.0,  # of o1
+    "w5": 0.2,  # x1 -> h2
+    "w6": 0.4,  # x2 -> h2
+    "b3": 0.5,  # of h2
+    "w7": 0.8,  # h2 -> o1
+    "w8": 0.9,  # h2 -> o2
+    "b4": 1.0,  # of o2
+}
+# Network B: one hidden neuron, the six parameters that the document names, and b2 is the bias of both outputs.
+SHARED_BIAS: Numbers = {label: TWO_OUTPUT[label] for label in ("w1", "w2", "b1", "w3", "w4", "b2")}
+INPUTS: Numbers = {"x1": 0.5, "x2": 1.0}
+TARGETS: Numbers = {"y1": 1.0, "y2": 0.0}
+LEARNING_RATE = 1.0
+
+# The document's closed forms of the gradients, in the labels of the graph, and the same pattern for the parameters
+# that it does not name. A delta is one factor, in parentheses: this order of operations gives the published digits.
+_DELTA_O1 = "(out_o1 - y1) * out_o1 * (1 - out_o1)"
+_DELTA_O2 = "(out_o2 - y2) * out_o2 * (1 - out_o2)"
+_DELTA_H1 = f"(w3 * ({_DELTA_O1}) + w4 * ({_DELTA_O2})) * out_h1 * (1 - out_h1)"
+_DELTA_H2 = f"(w7 * ({_DELTA_O1}) + w8 * ({_DELTA_O2})) * out_h2 * (1 - out_h2)"
+DOCUMENT_FORMS: Mapping[str, str] = {
+    "w1": f"{_DELTA_H1} * x1",
+    "w2": f"{_DELTA_H1} * x2",
+    "b1": _DELTA_H1,
+    "w3": f"{_DELTA_O1} * out_h1",
+    "w4": f"{_DELTA_O2} * out_h1",
+    "b2": _DELTA_O1,
+}
+_TWO_OUTPUT_FORMS = {
+    **DOCUMENT_FORMS,
+    "w5": f"{_DELTA_H2} * x1",
+    "w6": f"{_DELTA_H2} * x2",
+    "b3": _DELTA_H2,
+    "w7": f"{_DELTA_O1} * out_h2",
+    "w8": f"{_DELTA_O2} * out_h2",
+    "b4": _DELTA_O2,
+}
+_SHARED_BIAS_FORMS = {**DOCUMENT_FORMS, "b2": f"{_DELTA_O1} + {_DELTA_O2}"}
+SHARED_BIAS_PATHS: Mapping[str, str] = {"o1": _DELTA_O1, "o2": _DELTA_O2}  # b2's two, by the output they come through
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A recorded network with its loss."""
+
+    name: str
+    root: Value
+    quantities: Mapping[str, Value]  # every labelled node by its label, parents first
+    inputs: tuple[Value, ...]
+    targets: tuple[Value, ...]
+    parameters: tuple[Value, ...]  # in the order of TWO_OUTPUT and SHARED_BIAS
+    learning_rate: float
+    closed_forms: Mapping[str, str]  # the gradient of each parameter as a formula in labels, for `evaluate`
+    network: nn.MLP | None = None  # None where it was built line by line
+
+    def numbers(self) -> dict[str, float]:
+        """Give the value of each labelled quantity."""
+        return {label: node.data for label, node in self.quantities.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One complete step of gradient descent in numbers, and both graphs to look into."""
+
+    before: Example  # after its backward pass
+    after: Example
+    first_forward: Numbers  # what the forward pass computes: net, out and E
+    gradients: Numbers  # of E_total, with respect to the parameters
+    updated: Numbers
+    second_forward: Numbers
+
+
+@dataclass(frozen=True)
+class Slip:
+    """A place where a reader who steps through the document stumbles."""
+
+    networks: tuple[str, ...]  # the examples in which it shows
+    statement: str
+
+
+def two_output(parameters: Numbers = TWO_OUTPUT) -> Example:
+    """Build network A line by line, in the document's order of operations."""
+    x1, x2, y1, y2 = _leaves({**INPUTS, **TARGETS})
+    w1, w2, b1, w3, w4, b2, w5, w6, b3, w7, w8, b4 = _leaves({label: parameters[label] for label in TWO_OUTPUT})
+
+    net_h1 = x1 * w1 + x2 * w2 + b1
+    out_h1 = sigmoid(net_h1)
+    net_h2 = x1 * w5 + x2 * w6 + b3
+    out_h2 = sigmoid(net_h2)
+
+    net_o1 = out_h1 * w3 + out_h2 * w7 + b2
+    out_o1 = sigmoid(net_o1)
+    net_o2 = out_h1 * w4 + out_h2 * w8 + b4
+    out_o2 = sigmoid(net_o2)
+
+    E_o1 = 0.5 * (y1 - out_o1) ** 2
+    E_o2 = 0.5 * (y2 - out_o2) ** 2
+    E_total = E_o1 + E_o2
+
+    net_h1.label, out_h1.label, net_h2.label, out_h2.label = "net_h1", "out_h1", "net_h2", "out_h2"
+    net_o1.label, out_o1.label, net_o2.label, out_o2.label = "net_o1", "out_o1", "net_o2", "out_o2"
+    E_o1.label, E_o2.label, E_total.label = "E_o1", "E_o2", "E_total"
+    return _example("two-output", E_total, _TWO_OUTPUT_FORMS)
+
+
+def two_output_with_nn(parameters: Numbers = TWO_OUTPUT) -> Example:
+    """Build network A with `nn`; every number comes out the same."""
+    network = nn.MLP(2, [2, 2], activation="sigmoid", output="sigmoid")
+    _name_and_set(network, "w1 w2 b1  w5 w6 b3  w3 w7 b2  w4 w8 b4", parameters)
+    outputs = network(_leaves(INPUTS))
+    return _example("two-output", half_squared_error(outputs, _leaves(TARGETS)), _TWO_OUTPUT_FORMS, network)
+
+
+def shared_bias(parameters: Numbers = SHARED_BIAS) -> Example:
+    """Build network B line by line, in the document's order of operations."""
+    x1, x2, y1, y2 = _leaves({**INPUTS, **TARGETS})
+    w1, w2, b1, w3, w4, b2 = _leaves({label: parameters[label] for label in SHARED_BIAS})
+
+    net_h1 = x1 * w1 + x2 * w2 + b1
+    out_h1 = sigmoid(net_h1)
+
+    net_o1 = out_h1 * w3 + b2
+    out_o1 = sigmoid(net_o1)
+    net_o2 = out_h1 * w4 + b2
+    out_o2 = sigmoid(net_o2)
+
+    E_o1 = 0.5 * (y1 - out_o1) ** 2
+    E_o2 = 0.5 * (y2 - out_o2) ** 2
+    E_total = E_o1 + E_o2
+
+    net_h1.label, out_h1.label = "net_h1", "out_h1"
+    net_o1.label, out_o1.label, net_o2.label, out_o2.label = "net_o1", "out_o1", "net_o2", "out_o2"
+    E_o1.label, E_o2.label, E_total.label = "E_o1", "E_o2", "E_total"
+    return _example("shared-bias", E_total, _SHARED_BIAS_FORMS)
+
+
+def shared_bias_with_nn(parameters: Numbers = SHARED_BIAS) -> Example:
+    """Build network B with `nn`: both output neurons hold the same bias."""
+    network = nn.MLP(2, [1, 2], activation="sigmoid", output="sigmoid")
+    first, second = network.layers[1].neurons
+    second.b = first.b
+    _name_and_set(network, "w1 w2 b1  w3 b2  w4", parameters)
+    outputs = network(_leaves(INPUTS))
+    return _example("shared-bias", half_squared_error(outputs, _leaves(TARGETS)), _SHARED_BIAS_FORMS, network)
+
+
+EXAMPLES: Mapping[str, Callable[..., Example]] = {"two-output": two_output, "shared-bias": shared_bias}
+
+
+def step(build: Callable[..., Example]) -> Step:
+    """Make one complete step with a network: forward, backward, update, forward again.
+
+    >>> step(two_output).updated["b1"]
+    0.48925781687016445
+    """
+    before = build()
+    before.root.backward()
+    gradients = {parameter.label: parameter.grad for parameter in before.parameters}
+    updated = {
+        parameter.label: parameter.data - before.learning_rate * parameter.grad for parameter in before.parameters
+    }
+    after = build(updated)
+    return Step(before, after, _computed(before), gradients, updated, _computed(after))
+
+
+def evaluate(form: str, numbers: Numbers) -> float:
+    """Compute a closed form from the numbers of an example.
+
+    >>> evaluate("(out_o1 - y1) * out_o1 * (1 - out_o1)", two_output().numbers())
+    -0.012409318556507402
+    """
+    return float(eval(form, {"__builtins__": {}}, dict(numbers)))
+
+
+SLIPS: tuple[Slip, ...] = (
+    Slip(
+        ("two-output", "shared-bias"),
+        "The forward pass writes net_o1 = out_h1*w3 + out_o2*w4 + b2, but an output cannot feed an output: out_h2 is "
+        "meant. That makes w4 the edge h2 -> o1, while the backward pass uses w4, as here, for h1 -> o2.",
+    ),
+    Slip(
+        ("shared-bias",),
+        "dE_total/db2 has only the path through o1, -0.03050209. That is right where b2 belongs to o1 alone. Here b2 "
+        "is in both outputs: the path through o2 adds 0.12246708, and the gradient is 0.09196499.",
+    ),
+    Slip(
+        ("two-output",),
+        "The published numbers give the gradients of w4 and w8 as 0.5870176 and 0.612567, ten times too large: they "
+        "are 0.05870176 and 0.0612567, and the updated weights are right. The gradient of w7, -0.00907194, has lost "
+        "its sign where it is subtracted; the result is right.",
+    ),
+    Slip(
+        ("two-output", "shared-bias"),
+        "The derivation of the general delta writes d(w*net)/dnet where the output is meant, w*out, and sigma' of "
+        "net^(L), of the last layer, where it means net^(l), of the layer in question.",
+    ),
+    Slip(
+        ("two-output", "shared-bias"),
+        "The error is said to be the smallest after the update. It is smaller: 0.40801310 before and 0.39198208 "
+        "after in the two-output network, 0.35197668 before and 0.33482190 after with the shared bias.",
+    ),
+)
+
+
+def _leaves(numbers: Numbers) -> list[Value]:
+    return [Value(number, label=label) for label, number in numbers.items()]
+
+
+def _name_and_set(network: nn.MLP, labels: str, parameters: Numbers) -> None:
+    """Give the parameters of a network, which it lists neuron by neuron, their names and their values."""
+    for label, parameter in zip(labels.split(), network.parameters(), strict=True):
+        parameter.label = label
+        parameter.data = parameters[label]
+
+
+def _example(name: str, root: Value, closed_forms: Mapping[str, str], network: nn.MLP | None = None) -> Example:
+    quantities = {node.label: node for node in topological_order(root) if node.label}
+    inputs, targets, parameters = (
+        tuple(quantities[label] for label in labels) for labels in (INPUTS, TARGETS, closed_forms)
+    )
+    return Example(name, root, quantities, inputs, targets, parameters, LEARNING_RATE, closed_forms, network)
+
+
+def _computed(example: Example) -> dict[str, float]:
+    return {label: node.data for label, node in example.quantities.items() if node.parents}

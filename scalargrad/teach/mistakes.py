@@ -1,0 +1,265 @@
+"""The usual confusions about the backward pass, run on purpose: the gradients each one gives, beside the right ones.
+
+Reads the rules, the engine and the trace. No graph is changed: each mistake works on numbers of its own.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from math import isclose, isfinite
+from textwrap import wrap
+from typing import NamedTuple, TypeAlias
+
+from ..engine import Value, as_value, operation, topological_order
+from ..explain.reporting import WIDTH, columns, derivative_name, number_text
+from ..graph.roles import is_number, parameters_of
+from ..graph.tracing import Trace, trace
+from ..graph.views import Operations
+from ..rules import Rule, function_of
+
+Gradients: TypeAlias = dict[Value, float]
+
+_MOST_VISITS = 1_000_000  # about a second
+
+
+class _Setting(NamedTuple):
+    """What a mistake has to work with."""
+
+    trace: Trace
+    parameters: list[Value]
+    learning_rate: float
+
+    def moved(self, gradients: Mapping[Value, float]) -> dict[Value, float]:
+        """Give the data of the parameters after one step of gradient descent."""
+        return {leaf: leaf.data - self.learning_rate * gradients[leaf] for leaf in self.parameters}
+
+
+class Mistake(NamedTuple):
+    """One confusion: its name, what goes wrong and why, and the code that makes it."""
+
+    name: str
+    why: str
+    work: Callable[[_Setting], tuple[Gradients, Gradients]]  # the right gradients and the wrong ones
+
+
+class Comparison(NamedTuple):
+    """The gradients of one mistake beside the right ones; as text, a table."""
+
+    mistake: Mistake
+    root: Value
+    right: Gradients
+    wrong: Gradients
+    first: Value | None  # where they part first, in the order in which backward visits; None where they never do
+
+    def text(self, digits: int = 6) -> str:
+        """Write the comparison as a table of the labelled quantities, with a mark where the two first part."""
+        names = Operations(self.root)
+        shown = [node for node in reversed(names.order) if node.label or node in (self.root, self.first)]
+        cells = [("", "right", "mistaken")]
+        for node in shown:
+            right, wrong = (number_text(gradients[node], digits) for gradients in (self.right, self.wrong))
+            cells.append((derivative_name(names, self.root, node), right, wrong))
+        marks = ["", *("<- here they part" if node is self.first else "" for node in shown)]
+        widths = [max(map(columns, column)) for column in zip(*cells)]
+        lines = [
+            f"  {name}{' ' * (widths[0] - columns(name))}  {right:>{widths[1]}}  {wrong:>{widths[2]}}  {mark}".rstrip()
+            for (name, right, wrong), mark in zip(cells, marks)
+        ]
+        heading = [f"Mistake: {self.mistake.name}", *wrap(self.mistake.why, WIDTH)]
+        return "\n".join(
+            [*heading, "", *lines, *([] if self.first is not None else ["", "On this graph it changes nothing."])]
+        )
+
+
+def compare(
+    root: Value, mistake: str, parameters: Iterable[Value] | None = None, learning_rate: float = 1.0
+) -> Comparison:
+    """Run one of `MISTAKES` on the graph under `root`, and find the first node where it goes wrong.
+
+    Three mistakes need an update: `parameters` are the leaves that gradient descent moves (else those that `roles`
+    takes for parameters, else all), by `learning_rate` x gradient. Raises ValueError for an unknown mistake, and
+    ValueError or ArithmeticError where the mistaken code itself would end in an error or would not end.
+
+    >>> a = Value(1.0, "a")
+    >>> b = a + a
+    >>> found = compare(b + b, "recursion")
+    >>> found.right[a], found.wrong[a], found.first is a
+    (4.0, 8.0, True)
+    """
+    if mistake not in MISTAKES:
+        raise ValueError(f"mistake: needs one of {', '.join(map(repr, MISTAKES))}, got {mistake!r}")
+    chosen = MISTAKES[mistake]
+    setting = _Setting(trace(root), parameters_of(root, parameters), learning_rate)
+    right, wrong = chosen.work(setting)
+    if not all(map(isfinite, wrong.values())):
+        raise OverflowError(f"{chosen.name}: a mistaken gradient is too large for a float")
+    visited = (node for node in reversed(setting.trace.view.order) if not is_number(node))
+    first = next((node for node in visited if not isclose(right[node], wrong[node], rel_tol=1e-9)), None)
+    return Comparison(chosen, root, right, wrong, first)
+
+
+def record_again(root: Value, changed: Mapping[Value, float]) -> dict[Value, Value]:
+    """Record the same operations once more, with other numbers in some leaves; gives each node its counterpart.
+
+    Raises what the operations raise where the new numbers leave their domain.
+    """
+    again: dict[Value, Value] = {}
+    for node in topological_order(root):
+        if node.op is None:
+            again[node] = Value(changed.get(node, node.data))
+        elif node.parents:
+            again[node] = operation(node.op)(*(again[parent] for parent in node.parents))
+        else:
+            again[node] = as_value(node.data)
+        again[node].label = node.label
+    return again
+
+
+@cache
+def _partial(rule: Rule, index: int) -> Callable[..., float]:
+    return function_of(rule, rule.partials[index], [*rule.operands, "y"])
+
+
+def _zeros(setting: _Setting) -> Gradients:
+    return {**dict.fromkeys(setting.trace.gradients, 0.0), setting.trace.view.root: 1.0}
+
+
+def _recursion(setting: _Setting) -> tuple[Gradients, Gradients]:
+    """`def back(v): v._backward(); for p in v.parents: back(p)`, with a stack in the place of the recursion."""
+    order = setting.trace.view.order
+    visits = dict.fromkeys(order, 0)
+    visits[order[-1]] = 1
+    for node in reversed(order):
+        if visits[node] > _MOST_VISITS:
+            break
+        for parent in node.parents:
+            visits[parent] += visits[node]
+    if sum(visits.values()) > _MOST_VISITS:
+        raise ValueError(
+            f"recursion without topological order: comes to the {len(order)} nodes more than {_MOST_VISITS} times, "
+            "once for every path; take a graph with fewer paths"
+        )
+    wrong = _zeros(setting)
+    waiting = [order[-1]]
+    while waiting:
+        node = waiting.pop()
+        for parent, local in zip(node.parents, node.partials):
+            wrong[parent] += wrong[node] * local
+        waiting += reversed(node.parents)
+    return setting.trace.gradients, wrong
+
+
+def _assignment(setting: _Setting) -> tuple[Gradients, Gradients]:
+    wrong = _zeros(setting)
+    for step in setting.trace.backward:
+        wrong[step.parent] = wrong[step.node] * step.local
+    return setting.trace.gradients, wrong
+
+
+def _not_zeroed(setting: _Setting) -> tuple[Gradients, Gradients]:
+    """Two steps of training: what the second backward adds to is not zero but what the first one left in the leaves."""
+    first = setting.trace.gradients
+    again = record_again(setting.trace.view.root, setting.moved(first))
+    second = trace(again[setting.trace.view.root]).gradients
+    right = {node: second[again[node]] for node in first}
+    return right, {node: right[node] if node.parents else first[node] + right[node] for node in first}
+
+
+def _not_reset(setting: _Setting) -> tuple[Gradients, Gradients]:
+    """Two calls of backward on one graph: the right ones give the leaves twice the gradient, and no node more."""
+    once = setting.trace.gradients
+    wrong = {**once, setting.trace.view.root: 1.0}
+    for step in setting.trace.backward:
+        wrong[step.parent] += wrong[step.node] * step.local
+    return {node: grad if node.parents else 2 * grad for node, grad in once.items()}, wrong
+
+
+def _updated_too_early(setting: _Setting) -> tuple[Gradients, Gradients]:
+    """Each parameter moves as soon as its gradient is complete, and only then is the error passed back through it."""
+    waiting = dict.fromkeys(setting.parameters, 0)
+    for step in setting.trace.backward:
+        if step.parent in waiting:
+            waiting[step.parent] += 1
+    wrong = _zeros(setting)
+    moved: Gradients = {}
+
+    def contribute(node: Value, index: int) -> None:
+        wrong[node.parents[index]] += wrong[node] * _local_with(moved, node, index)
+
+    for node in reversed(setting.trace.view.order):
+        own = [index for index, parent in enumerate(node.parents) if parent in waiting]
+        for index in own:
+            contribute(node, index)
+            waiting[node.parents[index]] -= 1
+        for leaf in {node.parents[index] for index in own}:
+            if not waiting[leaf]:
+                moved[leaf] = leaf.data - setting.learning_rate * wrong[leaf]
+        for index in range(len(node.parents)):
+            if index not in own:
+                contribute(node, index)
+    return setting.trace.gradients, wrong
+
+
+def _before_backward(setting: _Setting) -> tuple[Gradients, Gradients]:
+    return setting.trace.gradients, dict.fromkeys(setting.trace.gradients, 0.0)
+
+
+def _changed_between(setting: _Setting) -> tuple[Gradients, Gradients]:
+    """As closures do that look into `.data` when backward runs: the operands are new, the results are still old."""
+    moved = setting.moved(setting.trace.gradients)
+    wrong = _zeros(setting)
+    for step in setting.trace.backward:
+        wrong[step.parent] += wrong[step.node] * _local_with(moved, step.node, step.edge)
+    return setting.trace.gradients, wrong
+
+
+def _local_with(moved: Mapping[Value, float], node: Value, index: int) -> float:
+    """Work out a local derivative from the moved operands and the recorded result."""
+    if node.op is None or not any(parent in moved for parent in node.parents):
+        return node.partials[index]
+    operands = [moved.get(parent, parent.data) for parent in node.parents]
+    return float(_partial(node.op, index)(*operands, node.data))
+
+
+MISTAKES: dict[str, Mistake] = {
+    "recursion": Mistake(
+        "recursion without topological order",
+        "Each node hands its gradient down as soon as it is reached, and again on every other way to it, so what it "
+        "held before is handed down a second time: nobody waited until all its contributions were in.",
+        _recursion,
+    ),
+    "assignment": Mistake(
+        "= instead of +=",
+        "Where paths meet, each contribution takes the place of the one before it, so that only the last path counts "
+        "and not the sum.",
+        _assignment,
+    ),
+    "not zeroed": Mistake(
+        "gradients not zeroed between two steps",
+        "The gradients of the first step still stand in the leaves when the second backward adds its own, so the "
+        "second update uses the sum of both.",
+        _not_zeroed,
+    ),
+    "not reset": Mistake(
+        "interior gradients not reset before a second backward",
+        "The second backward starts from interior gradients that still hold the first pass, so what they hold flows "
+        "down once more and the leaves get more than twice their gradient.",
+        _not_reset,
+    ),
+    "updated too early": Mistake(
+        "hidden gradients worked out with output weights already updated",
+        "The output weights were updated before the error was passed back through them, so the hidden gradients "
+        "belong to no forward pass that was ever made.",
+        _updated_too_early,
+    ),
+    "before backward": Mistake(
+        "graph drawn before backward",
+        "Every gradient still is the zero that it was made with, because backward has not run yet.",
+        _before_backward,
+    ),
+    "changed between": Mistake(
+        "parameters changed between forward and backward",
+        "The parameters were changed after the forward pass, so the local derivatives are worked out from the new "
+        "numbers and everything else still from the old ones.",
+        _changed_between,
+    ),
+}

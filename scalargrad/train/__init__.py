@@ -1,0 +1,1 @@
+"""What trains a network: losses, optimizers, data, samples, and the loop over them."""

@@ -1,0 +1,276 @@
+"""Formulas typed as text: Python itself gives the same numbers, and all else is refused on one line."""
+
+import math
+import re
+import time
+
+import pytest
+
+from scalargrad import Value
+from scalargrad.explain.typed import read_numbers, record_expression
+from scalargrad.rules import RULES, Rule
+
+NUMBERS = {"w": 0.6, "x": 1.5, "b": 0.9, "t": 0.0}
+FUNCTIONS = {
+    **{name: getattr(math, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh", "pow")},
+    "abs": abs,
+    "maximum": max,
+    "minimum": min,
+}
+
+
+def record(text, **numbers):
+    words = re.findall(r"\w+", text)
+    return record_expression(text, {name: number for name, number in (numbers or NUMBERS).items() if name in words})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "w",
+        "w + x*b - t/x",
+        "w - x - b - 1",
+        "w / x / b / 2",
+        "w*x**2",
+        "-x**2",
+        "(-x)**2",
+        "2**-x",
+        "2**-x*b",
+        "2**-x**2",
+        "x**b**w",
+        "--w",
+        "-+-w",
+        "+w - -x",
+        "-w*-x",
+        "1/2*(w - t)**2",
+        ".5*w + 3.*x + 1e-3*b + 2E2",
+        "exp(-w**2/2)",
+        "maximum(w, x*b) + minimum(-w, -(x))",
+        "pow(x, w) + abs(t - w)",
+        "((((w)))+(x))",
+        "sin(cos(tan(w)))*tanh(log(sqrt(x)))",
+        "w +\t x",
+    ],
+)
+def test_the_value_is_that_of_python(text):
+    assert record(text).root.data == pytest.approx(eval(text, {**FUNCTIONS, **NUMBERS}), rel=1e-15)
+
+
+def test_the_neuron_of_the_class():
+    root, names = record("z = w*x + b; y = sigmoid(z); E = (y - t)**2 / 2")
+    z = 0.6 * 1.5 + 0.9
+    y = 1 / (1 + math.exp(-z))
+    assert names["z"].data == z
+    assert names["y"].data == pytest.approx(y, rel=1e-15)
+    assert root is names["E"]
+    assert root.data == pytest.approx(y**2 / 2, rel=1e-15)
+    assert {name: node.label for name, node in names.items()} == {name: name for name in "wxbtzyE"}
+    root.backward()
+    assert names["w"].grad == pytest.approx(y * y * (1 - y) * 1.5, rel=1e-14)
+
+
+def test_a_name_is_one_node_wherever_it_stands():
+    root, names = record("z = w*w; y = z*z")
+    assert names["z"].parents == (names["w"], names["w"])
+    assert root.parents == (names["z"], names["z"])
+
+
+def test_numbers_among_themselves_are_worked_out_at_once():
+    root, _ = record("2*3*w")
+    assert [parent.data for parent in root.parents] == [6.0, 0.6]
+    assert root.parents[0].parents == ()
+
+
+def test_lines_part_statements_and_brackets_hold_lines_together():
+    assert record("z = (w +\n  x)\n\ny = z*2\n").root.data == pytest.approx(4.2)
+
+
+def test_another_name_for_a_quantity_keeps_its_label():
+    _, names = record("p = w; y = p*x")
+    assert names["p"] is names["w"]
+    assert names["w"].label == "w"
+
+
+def test_a_name_for_a_number_is_a_leaf():
+    _, names = record("c = 2*3; y = c*w")
+    assert (names["c"].data, names["c"].parents, names["c"].label) == (6.0, (), "c")
+
+
+def test_a_chinese_name_is_a_name():
+    root, _ = record_expression("损失 = (权重*x)**2", {"权重": 2, "x": 3})
+    assert (root.data, root.label) == (36, "损失")
+
+
+def test_a_sum_as_long_as_the_text_may_be_is_read():
+    assert record("+".join(["w"] * 5000), w=1.0).root.data == 5000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__import__('os')",
+        "__import__('os').system('true')",
+        "w.__class__",
+        "w.data",
+        "().__class__.__bases__",
+        "(" * 10_000 + "w" + ")" * 10_000,
+        "(" * 4_000 + "w" + ")" * 4_000,
+        "(" * 9_000,
+        "-" * 9_000 + "w",
+        "w**" * 3_000 + "w",
+        "sigmoid(" * 1_000 + "w" + ")" * 1_000,
+        "w" * 1_000_000,
+        "q" * 9_000,
+        "q" * 9_000 + "(w)",
+        "q" * 9_000 + " = 2*w; w",
+        "; ".join(f"q{i}" for i in range(1000)) + "*w",
+        "w+" * 500_000 + "w",
+        "9**9**9*w",
+        "9**9**9**9**9*w",
+        "1e308*10*w",
+        "1e999*w",
+        "9" * 9_000 + "*w",
+        "lambda w: w",
+        "(w := 3)",
+        "f'{w}'",
+        '"w"',
+        "`w`",
+        "w\0",
+        "\0",
+        "wｘ + w",
+        "ｅｘｐ(w)",
+        "х + w",
+        "w＋1",
+        "w\u202e*1",
+        "w\ud800",
+        "\x1b[31mw",
+        "٣*w",
+        "[w for w in w]",
+        "{w: w}",
+        "w[0]",
+        "w if w else w",
+        "not w",
+        "w and w",
+        "w < 1",
+        "w == w",
+        "w != w",
+        "w % 2",
+        "w // 2",
+        "w @ w",
+        "w & w",
+        "w ? w : w",
+        "del w",
+        "import os",
+        "w = ",
+        "= w",
+        "w; w = 1",
+        "*w",
+        "w*",
+        "w w",
+        "2w",
+        "2 3*w",
+        "(w",
+        "w)",
+        "()",
+        "w()",
+        "w(2)",
+        "(2)(w)",
+        "w, w",
+        "(w, w)",
+        "sigmoid()",
+        "sigmoid(w, w)",
+        "maximum(w)",
+        "maximum(w,)",
+        "maximum(,w)",
+        "exp(*w)",
+        "exp(a=w)",
+        "log(w - w)",
+        "1/(w - w)",
+        "# w",
+        "",
+        " ;\n; ",
+        "2 + 3",
+        "exp",
+    ],
+)
+def test_what_is_no_formula_is_refused_on_one_line_and_at_once(text):
+    started = time.process_time()
+    with pytest.raises(ValueError, match=r"^expression: ") as refused:
+        record_expression(text, {"w": 0.6} if "w" in text else {})
+    message = str(refused.value)
+    assert message.isprintable()
+    assert len(message) < 400
+    message.encode()
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("w.data", ["cannot read '.'", "column 2", "w>>>.<<<data"]),
+        ("sgmoid(w)", ["unknown function 'sgmoid'", "nearest is sigmoid", ">>>sgmoid<<<(w)"]),
+        ("foo(w)", ["unknown function 'foo'", "known are add, sub"]),
+        ("wx*2 + w", ["no number for 'wx'", "add wx=NUMBER", "or write w"]),
+        ("w + p*q", ["no number for 'p', 'q'", "add p=NUMBER q=NUMBER"]),
+        ("w^2", ["cannot read '^'", "write **"]),
+        ("（w)", ["U+FF08", "write ("]),
+        ("w\n+ (2*?)", ["line 2, column 6", "cannot read '?'"]),
+        ("w(2)", ["w is a number and not a function", "w*(...)"]),
+        ("(w*2", ["this bracket is not closed", ">>>(<<<w*2"]),
+        ("w = 3*w", ["'w' has a number or a formula already"]),
+        ("y = z; z = w", ["'z' is used before its own statement", "y = >>>z<<<"]),
+        ("u = 2*w; y = w*w", ["'u' does not lead to the last statement"]),
+        ("log(w - 1)", ["log: needs a > 0, got a = -0.4", ">>>log<<<"]),
+        ("softplus(w, w)", ["softplus takes 1 operand(s), got 2"]),
+        ("9**9**9*w", ["pow: ", "too large"]),
+        ("-" * 200 + "w", ["nested more than 100 deep"]),
+        ("w" * 20_000, ["20000 characters are too many", "10000"]),
+    ],
+)
+def test_the_message_marks_the_place_and_says_what_to_do(text, parts):
+    with pytest.raises(ValueError, match="expression: ") as refused:
+        record_expression(text, {"w": 0.6})
+    for part in parts:
+        assert part in str(refused.value)
+
+
+def test_a_number_that_no_formula_needs_is_named():
+    with pytest.raises(ValueError, match="q does not stand in the text"):
+        record_expression("w*2", {"w": 1, "q": 2})
+
+
+def test_numbers_that_are_none_are_refused():
+    with pytest.raises(ValueError, match="finite"):
+        record_expression("w*2", {"w": math.inf})
+    with pytest.raises(TypeError, match="real number"):
+        record_expression("w*2", {"w": "1"})
+
+
+def test_numbers_of_a_command_line():
+    assert read_numbers(["w=0.6", " x = -1e3 ", "b1=+.5", "权重=2"]) == {"w": 0.6, "x": -1000, "b1": 0.5, "权重": 2}
+
+
+@pytest.mark.parametrize(
+    "argument", ["w", "w=", "=1", "w=x", "w=1,5", "w=nan", "w=inf", "1=2", "w=1=2", "w=0x1", "a b=1"]
+)
+def test_arguments_that_are_no_name_and_number_are_refused(argument):
+    with pytest.raises(ValueError, match=r"needs name=number, as in w=0\.6"):
+        read_numbers([argument])
+
+
+def test_a_name_given_twice_is_refused():
+    with pytest.raises(ValueError, match="w is given twice"):
+        read_numbers(["w=1", "w=2"])
+
+
+def test_the_leaves_are_values_of_their_own():
+    numbers = {"w": 1.0}
+    first, second = record_expression("w*1", numbers), record_expression("w*1", numbers)
+    assert isinstance(first.names["w"], Value)
+    assert first.names["w"] is not second.names["w"]
+
+
+def test_a_new_row_of_the_table_needs_no_function_beside_it(monkeypatch):
+    monkeypatch.setitem(RULES, "squared", Rule("squared", "a * a", ("2 * a",)))
+    recorded = record("y = squared(x) + squared(3)", x=2.0)
+    assert recorded.root.data == 13.0
