@@ -26,7 +26,7 @@ def test_its_python_blocks_print_what_they_say(tmp_path, monkeypatch):
 
 
 def test_there_is_one_command_for_each_thing():
-    for wanted in ("python3 -m venv .venv", ".venv/bin/scalargrad example", ".venv/bin/python -m pytest"):
+    for wanted in ("python3 -m venv .venv", ".venv/bin/scalargrad example", ".venv/bin/python -m pytest -n auto"):
         assert COMMANDS.count(wanted) == 1
 
 
