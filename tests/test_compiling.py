@@ -12,7 +12,7 @@ import pytest
 
 from scalargrad import Value
 from scalargrad.functions import operation
-from scalargrad.programs import compiling, native
+from scalargrad.programs import compiling, native, running
 from scalargrad.rules import RULES
 
 has_compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang") or find_spec("ziglang")
@@ -175,6 +175,25 @@ def test_the_source_is_the_same_every_time_and_python_reads_like_the_derivation(
         assert "d_out_h1 = " in source
         assert "# d E / d out_h1" in source
         assert "out_h1 = sigmoid(v" in source
+
+
+@pytest.mark.parametrize("target", [target for target in TARGETS if getattr(target, "values", ["python"])[0] != "c"])
+def test_the_functions_of_a_source_give_means_and_rows_of_outputs(target):
+    numpy = pytest.importorskip("numpy")
+    x, w, unused = Value(2.0, label="x"), Value(3.0, label="w"), Value(1.0)
+    source = compiling.compile((x * w).relu(), [x], [w, unused], target, [x * w, w]).source
+    functions = running.executed(source)
+    batch = [[1.0], [2.0], [6.0], [-1.0]]
+    given = batch if target == "python" else functions.get("array", numpy.array)(batch)
+    loss, gradients = functions["step"](given, [2.0, 0.0])
+    assert (float(loss), [float(number) for number in gradients]) == (4.5, [2.25, 0.0])
+    predicted = functions["predict"](given, [2.0, 0.0])
+    assert [[float(number) for number in row] for row in predicted] == [
+        [2.0, 2.0],
+        [4.0, 2.0],
+        [12.0, 2.0],
+        [-2.0, 2.0],
+    ]
 
 
 @each_target

@@ -78,6 +78,79 @@ def test_a_directory_that_cannot_be_written(cache, monkeypatch):
         cache.chmod(0o700)
 
 
+def planted(cache, monkeypatch):
+    """A library in the cache that is another program than its name says, as a stranger could put it there."""
+    program()
+    (library,) = libraries(cache)
+    key = library.stem.split("-")[0]
+    x, w = Value(2.0), Value(3.0)
+    compiling.compile(x - w - w, [x], [w], target="c")
+    (other,) = set(libraries(cache)) - {library}
+    library.unlink()
+    strange = cache / f"{key}-{native._digest(other.read_bytes())}.so"
+    os.replace(other, strange)
+    return strange
+
+
+def test_a_library_that_is_planted_under_the_right_name_would_be_loaded(cache, monkeypatch):
+    """So the tests below test something: the name alone is no protection."""
+    planted(cache, monkeypatch)
+    with pytest.raises(ValueError, match="the program gives"):
+        program()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="this system knows no owners")
+@pytest.mark.parametrize("mode", [0o720, 0o702])
+@pytest.mark.parametrize("place", ["folder", "file"])
+def test_a_library_that_others_could_have_written_is_not_loaded(cache, monkeypatch, builds, mode, place):
+    strange = planted(cache, monkeypatch)
+    (cache if place == "folder" else strange).chmod(mode)
+    before = len(builds)
+    assert program()([[0.0]]) == (1.0, [0.0])
+    assert len(builds) == before + 1
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="this system knows no owners")
+def test_a_library_of_another_user_is_not_loaded(cache, monkeypatch, builds):
+    planted(cache, monkeypatch)
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    before = len(builds)
+    assert program()([[0.0]]) == (1.0, [0.0])
+    assert len(builds) == before + 1
+    assert len(libraries(cache)) == 1  # nothing of ours was put beside it
+
+
+def test_a_link_in_the_cache_is_not_followed(cache, monkeypatch, tmp_path):
+    strange = planted(cache, monkeypatch)
+    os.replace(strange, tmp_path / "elsewhere.so")
+    strange.symlink_to(tmp_path / "elsewhere.so")
+    assert program()([[0.0]]) == (1.0, [0.0])
+
+
+def test_what_is_built_is_loaded_again_whatever_the_umask(cache, builds):
+    before = os.umask(0)
+    try:
+        program()
+        program()
+    finally:
+        os.umask(before)
+    assert len(builds) == 1
+
+
+def test_a_full_disk_at_the_cache_leaves_the_temporary_folder(cache, monkeypatch, tmp_path):
+    compiler = tmp_path / "compiler"
+    real = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if not real:
+        pytest.skip("there is no compiler that a script can call")
+    compiler.write_text(
+        f'#!/bin/sh\ncase "$*" in *{cache}*) echo \'No space left on device\' >&2; exit 1;; esac\nexec {real} "$@"\n'
+    )
+    compiler.chmod(0o755)
+    monkeypatch.setattr(native, "compilers", lambda: iter([[str(compiler)]]))
+    assert program()([[0.0]]) == (1.0, [0.0])
+    assert libraries(cache) == []
+
+
 TWO = """
 from scalargrad import Value
 from scalargrad.programs import compiling
@@ -124,6 +197,21 @@ def test_a_compiler_that_takes_too_long_gives_way(cache, monkeypatch, tmp_path):
     with pytest.warns(RuntimeWarning, match="took more than"):
         slower = program()
     assert slower.target in ("numpy", "python")
+
+
+def test_auto_says_that_the_compiler_fails_and_hides_no_other_error(cache, monkeypatch):
+    x, w = Value(2.0), Value(3.0)
+    monkeypatch.setattr(native, "compilers", lambda: iter([[shutil.which("false")]]))
+    with pytest.warns(RuntimeWarning, match="no C compiler could build the program"):
+        slower = compiling.compile(x * w, [x], [w])
+    assert slower.target in ("numpy", "python")
+
+    def load(source):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(native, "load", load)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        compiling.compile(x * w, [x], [w])
 
 
 @pytest.mark.skipif(not find_spec("ziglang"), reason="ziglang is not installed")

@@ -20,7 +20,7 @@ from . import native
 from .batches import Rows, checked_rows
 from .emitter import nodes_of
 from .running import RUNNERS, JaxRunner
-from .targets import JaxSource, NumpySource, PythonSource, Recorded
+from .targets import JaxSource, NumpySource, ProgramGraph, PythonSource
 from .vectors import CSource
 
 _LARGEST_C = 200_000  # operations; beyond that a C compiler takes minutes
@@ -43,8 +43,8 @@ def compile(
     stays the number that it is. `outputs` are the nodes that `predict` evaluates: the root, if none is given.
 
     `target` is "python" (the derivation as code), "numpy", "c" (needs a C compiler), "jax" (needs JAX), or
-    "auto": the fastest of c, numpy and python that works here. Where a graph is too large for the C compiler
-    a warning says so, and the next of these is taken.
+    "auto": the fastest of c, numpy and python that works here. Where a graph is too large for the C compiler,
+    or where for "auto" that compiler fails, a warning says so, and the next of these is taken.
 
     The graph is what was recorded: an `if` on a value took one branch then, and the program takes that branch
     for every row. (`relu`, `maximum` and their like decide row by row.) A derivative that no parameter needs
@@ -73,9 +73,10 @@ def compile(
             return Program(graph, choice)
         except TimeoutError as error:
             warnings.warn(f"{error}; the program will run without it, and slower", RuntimeWarning, stacklevel=2)
-        except RuntimeError:
+        except native.CompilerError as error:
             if target == "c":
                 raise
+            warnings.warn(f"{error}; the program will run without it, and slower", RuntimeWarning, stacklevel=2)
     raise AssertionError("python, the last choice, neither times out nor lacks a compiler")
 
 
@@ -89,8 +90,8 @@ def _choices(target: str) -> list[str]:
 
 def _checked_graph(
     root: Value, inputs: Sequence[Value], parameters: Sequence[Value], outputs: Sequence[Value]
-) -> Recorded:
-    graph = Recorded(root, inputs, parameters, outputs or [root])
+) -> ProgramGraph:
+    graph = ProgramGraph(root, inputs, parameters, outputs or [root])
     given: dict[Value, str] = {}
     for role, nodes in (("inputs", inputs), ("parameters", parameters)):
         for index, node in enumerate(nodes):
@@ -115,7 +116,7 @@ def _checked_graph(
 class Program:
     """A compiled graph: call it with a batch, and it gives the mean loss and the mean gradients."""
 
-    def __init__(self, graph: Recorded, target: str) -> None:
+    def __init__(self, graph: ProgramGraph, target: str) -> None:
         self.target = target
         self.source = SOURCES[target](graph).write()
         self._graph = graph

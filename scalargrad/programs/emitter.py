@@ -17,7 +17,7 @@ _LONGEST = 16  # names and numbers in one line of the forward pass
 _MOST_PATHS = 8  # contributions to a gradient in one line of the backward pass
 
 
-class Line(NamedTuple):
+class Statement(NamedTuple):
     """`name = term`; a long sum goes over several lines, and only its first is `new`."""
 
     name: str
@@ -37,10 +37,10 @@ class Total(NamedTuple):
 class Listing(NamedTuple):
     """A program without its frame."""
 
-    forward: list[Line]
+    forward: list[Statement]
     checked: list[Term]  # what must be finite, as an infinity in it could be lost again
     results: list[Term]  # the loss, or the outputs
-    backward: list[Line | Total]
+    backward: list[Statement | Total]
 
 
 class _Path(NamedTuple):
@@ -144,7 +144,7 @@ class Emitter:
                         checked[parent] = None
         return [node for node in checked if terms[node].number is None]
 
-    def _forward(self, order: list[Value], terms: dict[Value, Term], uses: dict[Value, int]) -> list[Line]:
+    def _forward(self, order: list[Value], terms: dict[Value, Term], uses: dict[Value, int]) -> list[Statement]:
         """Write the value of each node; one that is used only once goes into the line that uses it."""
         lines = []
         for node in order:
@@ -154,14 +154,14 @@ class Emitter:
                 if uses[node] == 1 and term.size < _LONGEST and not (node.label and self.keep_labelled):
                     terms[node] = term
                 else:
-                    lines.append(Line(self.names[node], term, node))
+                    lines.append(Statement(self.names[node], term, node))
         return lines
 
     def _backward(
         self, order: list[Value], terms: dict[Value, Term], uses: dict[Value, int], seed: Term
-    ) -> list[Line | Total]:
+    ) -> list[Statement | Total]:
         """Write the gradient of each node that a parameter leads to, from the root down, in the engine's order."""
-        lines: list[Line | Total] = []
+        lines: list[Statement | Total] = []
         paths: dict[Value, list[_Path]] = {order[-1]: [_Path(seed, None)]}
         for node in reversed(order):
             if node not in self.needed or node not in paths:
@@ -175,7 +175,7 @@ class Emitter:
                 continue
             if gradient.number is None and (gradient.precedence != ATOM or "(" in gradient.text):  # more than a name
                 name = Term(self._gradient_name(node), varies=gradient.varies)
-                lines.append(Line(name.text, gradient, node, new=len(arriving) <= 1 + _MOST_PATHS))
+                lines.append(Statement(name.text, gradient, node, new=len(arriving) <= 1 + _MOST_PATHS))
                 gradient = name
             around = {"y": terms[node], **_operands(node, terms)}
             for part, parent in enumerate(node.parents, 1):
@@ -189,13 +189,13 @@ class Emitter:
                         paths.setdefault(parent, []).append(path)
         return lines
 
-    def _sum(self, node: Value, arriving: list[_Path], lines: list[Line | Total]) -> Term:
+    def _sum(self, node: Value, arriving: list[_Path], lines: list[Statement | Total]) -> Term:
         """Add up what arrives along the paths, in order; a long sum goes over several lines."""
         total = arriving[0].term
         name = Term(self._gradient_name(node), varies=any(path.term.varies for path in arriving))
         for start in range(1, len(arriving), _MOST_PATHS):
             if start > 1:
-                lines.append(Line(name.text, total, node, new=start == 1 + _MOST_PATHS))
+                lines.append(Statement(name.text, total, node, new=start == 1 + _MOST_PATHS))
                 total = name
             text = f"{total:{SUM}}"
             for path in arriving[start : start + _MOST_PATHS]:

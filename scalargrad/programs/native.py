@@ -10,6 +10,7 @@ import os
 import platform
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,10 @@ from .vectors import UNIT
 _FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-ffp-contract=off", "-w")  # no contraction: the engine's bits
 _PATIENCE = 300  # seconds for one compilation
 _KEPT = 256  # files in the cache; beyond that the oldest go
+
+
+class CompilerError(RuntimeError):
+    """No C compiler is there, or none that can build the program."""
 
 
 def compilers() -> Iterator[list[str]]:
@@ -39,7 +44,7 @@ def compilers() -> Iterator[list[str]]:
 def load(source: str) -> ctypes.CDLL:
     """Compile C source and load it, or load what the cache has from an earlier time.
 
-    Raises RuntimeError where there is no compiler, or where each one fails; TimeoutError where one takes too long.
+    Raises CompilerError where there is no compiler, or where each one fails; TimeoutError where one takes too long.
     """
     failures = []
     for compiler in compilers():
@@ -52,8 +57,8 @@ def load(source: str) -> ctypes.CDLL:
         except subprocess.TimeoutExpired:
             raise TimeoutError(f"compile: {' '.join(compiler)} took more than {_PATIENCE} s") from None
     if failures:
-        raise RuntimeError("compile: no C compiler could build the program: " + "; ".join(failures))
-    raise RuntimeError(
+        raise CompilerError("compile: no C compiler could build the program: " + "; ".join(failures))
+    raise CompilerError(
         'compile: target "c" needs a C compiler, and found none of cc, gcc, clang, ziglang; '
         'install one (`pip install ziglang` is enough), or take target "numpy" or "python"'
     )
@@ -78,23 +83,38 @@ def _load(source: str, compiler: list[str]) -> ctypes.CDLL:
     try:
         directory = cache_directory()
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _is_ours(directory):
+            raise OSError(f"{directory} can be written by others")
         kept = _kept(directory, key)
         if kept is None:
             kept = _build(source, [*compiler, *flags], directory, key)
             _prune(directory)
         return ctypes.CDLL(str(kept))
-    except (OSError, RuntimeError):  # no home, a read-only one, a full disk, or the file has gone in the meantime
+    except (OSError, RuntimeError, subprocess.CalledProcessError):
+        # No home, a read-only one, one that others can write, a full disk, or the file has gone in the meantime.
         with tempfile.TemporaryDirectory(prefix="scalargrad-", ignore_cleanup_errors=True) as place:
             return ctypes.CDLL(str(_build(source, [*compiler, *flags], Path(place), key)))
 
 
 def _kept(directory: Path, key: str) -> Path | None:
-    """Find a library in the cache whose contents are what its name says; remove what is not."""
+    """Find a library in the cache that is ours and whose contents are what its name says; remove what is not."""
     for path in directory.glob(f"{key}-*.so"):
-        if path.stem == f"{key}-{_digest(path.read_bytes())}":
+        if _is_ours(path) and path.stem == f"{key}-{_digest(path.read_bytes())}":
             return path
         path.unlink(missing_ok=True)
     return None
+
+
+def _is_ours(path: Path) -> bool:
+    """Tell whether nobody else can have written a file or a folder: a library runs with our rights.
+
+    Where the system knows no owners, as on Windows, the folder stands in the user's own profile.
+    """
+    if not hasattr(os, "geteuid"):
+        return True
+    status = path.lstat()  # a link is not followed: where it leads is for others to say
+    is_plain = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
+    return is_plain and status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _build(source: str, command: list[str], directory: Path, key: str) -> Path:
@@ -112,6 +132,7 @@ def _build(source: str, command: list[str], directory: Path, key: str) -> Path:
             with ThreadPoolExecutor(os.cpu_count()) as pool:
                 list(pool.map(lambda text: _run([*command, "-c", "-o", f"{text}.o", str(text)]), texts))
             _run([*command, "-shared", "-o", str(built), *(f"{text}.o" for text in texts), "-lm"])
+        built.chmod(0o700)  # whatever the umask: what others can write is not loaded from the cache
         kept = directory / f"{key}-{_digest(built.read_bytes())}.so"
         os.replace(built, kept)
     return kept

@@ -15,18 +15,23 @@ from typing import Any, Protocol
 
 from . import native
 
-Rows = Any  # what `Runner.rows` has made of a batch
+Rows = Any  # what `checked_rows` has made of a batch: an array or a list, rows x columns
 
 _BLOCK = 1 << 22  # bytes of NumPy's intermediate results that live at a time
 _TASK = 1 << 24  # row x statement: work enough for a thread of its own, some milliseconds
 
 
 class Runner(Protocol):
-    """A program that can be run on rows that have been checked."""
+    """A program that can be run on rows that have been checked.
 
-    def step(self, rows: Rows, parameters: array[float]) -> tuple[float, list[float]]: ...
+    So is the function `step` of a source in Python: it gives means over the rows that it gets.
+    """
 
-    def predict(self, rows: Rows, parameters: array[float]) -> list[list[float]]: ...
+    def step(self, rows: Rows, parameters: array[float]) -> tuple[float, list[float]]:
+        """Give the mean loss over the rows, and the mean gradients, as many as parameters."""
+
+    def predict(self, rows: Rows, parameters: array[float]) -> list[list[float]]:
+        """Give rows x outputs."""
 
 
 def executed(source: str) -> dict[str, Any]:
@@ -65,23 +70,24 @@ class NumpyRunner:
         self._block = min(4096, max(64, _BLOCK // (8 * source.count("\n"))))
 
     def _blocks(self, rows: Rows) -> Iterator[Any]:
+        """Give the rows block by block, each column in one piece of memory."""
         import numpy
 
         rows = numpy.asarray(rows)
         for start in range(0, len(rows), self._block):
-            yield numpy.ascontiguousarray(rows[start : start + self._block].T)
+            yield numpy.asfortranarray(rows[start : start + self._block])
 
     def step(self, rows: Rows, parameters: array[float]) -> tuple[float, list[float]]:
         import numpy
 
         numbers, count = parameters.tolist(), len(rows)
         with numpy.errstate(all="ignore"):
-            total, totals = 0.0, numpy.zeros(len(numbers))
+            mean, means = 0.0, numpy.zeros(len(numbers))
             for block in self._blocks(rows):
                 loss, gradients = self._step(block, numbers)
-                total += loss
-                totals += gradients
-        return float(total) / count, (totals / count).tolist()
+                mean += loss * (len(block) / count)
+                means += gradients * (len(block) / count)
+        return float(mean), means.tolist()
 
     def predict(self, rows: Rows, parameters: array[float]) -> list[list[float]]:
         import numpy
@@ -90,8 +96,7 @@ class NumpyRunner:
         predicted: list[list[float]] = []
         with numpy.errstate(all="ignore"):
             for block in self._blocks(rows):
-                outputs = [numpy.broadcast_to(output, block.shape[1:]) for output in self._predict(block, numbers)]
-                predicted += numpy.stack(outputs, axis=1).tolist()
+                predicted += self._predict(block, numbers).tolist()
         return predicted
 
 

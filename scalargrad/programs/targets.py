@@ -13,14 +13,14 @@ from typing import ClassVar
 from ..engine import Value
 from ..formulas.source import ATOM, LOOSE, PRIMITIVES, SUM, Formulas, SourceNotation, Term
 from ..rules import FUNCTIONS
-from .emitter import Emitter, Line, Listing, Total, names_of, nodes_of
+from .emitter import Emitter, Listing, Statement, Total, names_of, nodes_of
 
 _WIDTH = 100  # of a line with a list
 GROUP = 4  # how many checks stand in one line
 
 
 @dataclass(frozen=True, eq=False)
-class Recorded:
+class ProgramGraph:
     """What a program is made of."""
 
     root: Value
@@ -49,7 +49,7 @@ class PythonSource:
     words: ClassVar[Mapping[str, str]] = {word: word for word in PRIMITIVES if word != "abs"}
     imports = "from math import {}"
 
-    def __init__(self, graph: Recorded) -> None:
+    def __init__(self, graph: ProgramGraph) -> None:
         self.formulas = Formulas(self.Notation(), _WORDS)
         names = self.names(graph)
         self.emitter = Emitter(graph.order, graph.inputs, graph.parameters, names, self.formulas, keep_labelled=True)
@@ -58,7 +58,7 @@ class PythonSource:
         self.inputs = [names[node] for node in graph.inputs]
         self.parameters = [names[node] for node in graph.parameters]
 
-    def names(self, graph: Recorded) -> dict[Value, str]:
+    def names(self, graph: ProgramGraph) -> dict[Value, str]:
         """Name the quantities by their labels; where they have none: inputs x1, parameters p1, all else v1, ..."""
         spare = {node: f"x{i}" for i, node in enumerate(graph.inputs, 1)}
         spare |= {node: f"p{i}" for i, node in enumerate(graph.parameters, 1)}
@@ -114,12 +114,12 @@ class PythonSource:
             "return outputs",
         )
 
-    def line(self, line: Line) -> str:
+    def line(self, line: Statement) -> str:
         """Write one line, with the label of its quantity where that is not its name."""
         label = _printable(line.node.label)
         return f"{line.name} = {line.term:{LOOSE}}" + (f"  # {label}" if label not in ("", line.name) else "")
 
-    def backward(self, line: Line) -> str:
+    def backward(self, line: Statement) -> str:
         """Write one line of the backward pass, with the derivative that it is."""
         label = _printable(line.node.label)
         return f"{line.name} = {line.term:{LOOSE}}" + (f"  # d {self.root} / d {label}" if label else "")
@@ -146,7 +146,7 @@ class PythonSource:
 
 
 class NumpySource(PythonSource):
-    """The same text on arrays, one element a row; `step` gives sums over a block of rows, which are then added."""
+    """The same text on arrays, one element a row."""
 
     class Notation(SourceNotation):
         def choice(self, test: str, body: str, otherwise: str) -> tuple[str, int]:
@@ -158,48 +158,54 @@ class NumpySource(PythonSource):
     words: ClassVar[Mapping[str, str]] = {
         **PythonSource.words,
         "pow": "power",
-        **{word: word for word in ("dot", "where", "zeros")},
-        "add": "add",
+        **{word: word for word in ("dot", "where", "zeros", "add", "array", "broadcast_to")},
     }
     imports = "from numpy import {}"
 
     def step(self, listing: Listing) -> str:
         given = {line.parameter for line in listing.backward if isinstance(line, Total)}
-        gradients = [f"sum_{name}" if index in given else "0.0" for index, name in enumerate(self.parameters)]
+        gradients = [f"mean_{name}" if index in given else "0.0" for index, name in enumerate(self.parameters)]
         return _function(
             "step(batch, parameters)",
-            *_list("[", self.inputs, "] = batch"),
-            *_list("[", self.parameters, "] = parameters"),
-            f"rows = len({self.inputs[0]})",
-            *(["zero = zeros(rows)"] if any(term.varies for term in listing.checked) else []),
+            *self.unpacked(self.inputs, listing),
             "# forward",
             *map(self.line, listing.forward),
             *self.checks(listing.checked),
-            f"sum_loss = {self.sum(listing.results[0])}" + (" + check" if listing.checked else ""),
+            f"mean_loss = {self.loss(listing)}",
             "# backward",
             *(self.total(line) if isinstance(line, Total) else self.backward(line) for line in listing.backward),
-            *_list("return sum_loss, [", gradients, "]"),
+            *_list("return mean_loss, array([", gradients, "])"),
         )
 
     def predict(self, listing: Listing) -> str:
         return _function(
             "predict(batch, parameters)",
-            *_list("[", self.inputs[: self.graph.columns], "] = batch"),
-            *_list("[", self.parameters, "] = parameters"),
-            *([f"zero = zeros(len({self.inputs[0]}))"] if any(term.varies for term in listing.checked) else []),
+            *self.unpacked(self.inputs[: self.graph.columns], listing),
             *map(self.line, listing.forward),
             *self.checks(listing.checked),
-            *_list("return [", self.results(listing), "]"),
+            *_list("return array([", [f"broadcast_to({text}, rows)" for text in self.results(listing)], "]).T"),
         )
 
-    def total(self, total: Total) -> str:
-        return f"sum_{self.parameters[total.parameter]} = {self.sum(total.term, total.factors)}"
+    def unpacked(self, inputs: Sequence[str], listing: Listing) -> Iterator[str]:
+        """Write the lines that name the columns of a batch, the parameters and the number of rows."""
+        yield from _list("[", inputs, "] = batch.T")
+        yield from _list("[", self.parameters, "] = parameters")
+        yield "rows = len(batch)"
+        if any(self.check(term).endswith(", zero)") for term in listing.checked):
+            yield "zero = zeros(rows)"
 
-    def sum(self, term: Term, factors: tuple[Term, Term] | None = None) -> str:
-        """Write the sum over the rows; that of a product of two arrays is NumPy's `dot`."""
+    def loss(self, listing: Listing) -> str:
+        """Write the mean loss, with the checks added."""
+        return self.mean(listing.results[0]) + (" + check" if listing.checked else "")
+
+    def total(self, total: Total) -> str:
+        return f"mean_{self.parameters[total.parameter]} = {self.mean(total.term, total.factors)}"
+
+    def mean(self, term: Term, factors: tuple[Term, Term] | None = None) -> str:
+        """Write the mean over the rows; that of a product of two arrays is NumPy's `dot`."""
         if factors and factors[0].varies and factors[1].varies:
-            return f"dot({factors[0]:{LOOSE}}, {factors[1]:{LOOSE}})"
-        return f"add.reduce({term:{LOOSE}})" if term.varies else f"rows*({term:{LOOSE}})"
+            return f"dot({factors[0]:{LOOSE}}, {factors[1]:{LOOSE}})/rows"
+        return f"add.reduce({term:{LOOSE}})/rows" if term.varies else f"{term:{LOOSE}}"
 
     def check(self, term: Term) -> str:
         return f"dot({term}, zero)" if term.varies else super().check(term)
@@ -215,37 +221,14 @@ class JaxSource(NumpySource):
     }
     imports = "from jax.numpy import {}"
 
-    def step(self, listing: Listing) -> str:
-        given = {line.parameter for line in listing.backward if isinstance(line, Total)}
-        gradients = [f"mean_{name}" if index in given else "0.0" for index, name in enumerate(self.parameters)]
-        return _function(
-            "step(batch, parameters)",
-            *_list("[", self.inputs, "] = batch.T"),
-            *_list("[", self.parameters, "] = parameters"),
-            "# forward",
-            *map(self.line, listing.forward),
-            *self.checks(listing.checked),
-            f"mean_loss = mean({self.results(listing)[0]})",
-            "# backward",
-            *(self.total(line) if isinstance(line, Total) else self.backward(line) for line in listing.backward),
-            *_list("return mean_loss, array([", gradients, "])"),
-        )
+    def loss(self, listing: Listing) -> str:
+        return f"mean({self.results(listing)[0]})"
 
-    def predict(self, listing: Listing) -> str:
-        return _function(
-            "predict(batch, parameters)",
-            *_list("[", self.inputs[: self.graph.columns], "] = batch.T"),
-            *_list("[", self.parameters, "] = parameters"),
-            *map(self.line, listing.forward),
-            *self.checks(listing.checked),
-            *_list("return array([", [f"broadcast_to({text}, len(batch))" for text in self.results(listing)], "]).T"),
-        )
-
-    def total(self, total: Total) -> str:
-        return f"mean_{self.parameters[total.parameter]} = mean({total.term:{LOOSE}})"
+    def mean(self, term: Term, factors: tuple[Term, Term] | None = None) -> str:
+        return f"mean({term:{LOOSE}})"
 
     def check(self, term: Term) -> str:
-        return f"({term} - {term})"
+        return PythonSource.check(self, term)
 
 
 # What a name in the source must not be.

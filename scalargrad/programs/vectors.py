@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from ..engine import Value
 from ..formulas.formula import Expression
 from ..formulas.source import ATOM, LOOSE, PRIMITIVES, SourceNotation, Term
-from .emitter import Line, Listing, Total
-from .targets import GROUP, PythonSource, Recorded, indented
+from .emitter import Listing, Statement, Total
+from .targets import GROUP, ProgramGraph, PythonSource, indented
 
 _PART = 80  # statements in one C function: a compiler takes more than twice the time for twice the length
 _UNIT = 100  # functions in one file, for the same reason; several files are compiled side by side
@@ -99,7 +99,7 @@ class CSource(PythonSource):
 
     Notation = _CVectors  # type: ignore[assignment]
 
-    def names(self, graph: Recorded) -> dict[Value, str]:
+    def names(self, graph: ProgramGraph) -> dict[Value, str]:
         names = {node: f"t{i}" for i, node in enumerate(graph.order)}
         names |= {node: f"x[{i}]" for i, node in enumerate(graph.inputs)}
         return names | {node: f"p[{i}]" for i, node in enumerate(graph.parameters)}
@@ -163,7 +163,7 @@ class CSource(PythonSource):
         )
         return [*functions, frame]
 
-    def _assigned(self, line: Line) -> str:
+    def _assigned(self, line: Statement) -> str:
         term = f"{line.term:{LOOSE}}" if line.term.varies else f"V({line.term:{LOOSE}})"
         return f"{'v ' if line.new else ''}{line.name} = {term};"
 

@@ -23,7 +23,7 @@ class Model(Protocol):
     def parameters(self) -> list[Value]: ...
 
 
-class Recorded(NamedTuple):
+class SampleGraph(NamedTuple):
     """The graph of one sample."""
 
     leaves: list[Value]  # the inputs, then the targets
@@ -56,14 +56,14 @@ class Samples:
         self.classes = _classes({*different}, width)
         self.threshold = self._threshold() if width == 1 and self.classes else 0.0
 
-    def record(self, sample: int) -> Recorded:
+    def record(self, sample: int) -> SampleGraph:
         """Record the graph of one sample, from fresh leaves."""
         xs, ys = _leaves("x", self.rows[sample]), _leaves("y", self.wanted[sample])
         outputs = self.model(xs)
         root = self.loss(outputs, ys[0] if self.single else ys)
         if not isinstance(root, Value):
             raise TypeError(f"data: the loss must be a Value, got {root!r}")
-        return Recorded([*xs, *ys], _values(outputs), root)
+        return SampleGraph([*xs, *ys], _values(outputs), root)
 
     def is_right(self, output: list[float], sample: int) -> bool:
         """Tell whether outputs fall into the class that is wanted; only where there are `classes`."""
