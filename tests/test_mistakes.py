@@ -9,7 +9,7 @@ import pytest
 from scalargrad import Value, topological_order
 from scalargrad.graph.roles import parameters_of
 from scalargrad.teach.examples import shared_bias, two_output
-from scalargrad.teach.mistakes import MISTAKES, compare, record_again
+from scalargrad.teach.mistakes import MISTAKES, compare
 
 
 class Mini:
@@ -360,13 +360,3 @@ def test_parameters_are_found_by_their_labels_or_else_are_all_leaves():
     assert set(parameters_of(example.root)) == set(example.parameters)
     x = Value(1.0, "x")
     assert parameters_of(x * 2) == [x]
-
-
-def test_recording_again_takes_other_numbers_and_keeps_the_rest():
-    w, x = Value(0.5, "w"), Value(2.0, "x")
-    y = (2 * w * x).tanh()
-    y.label = "y"
-    again = record_again(y, {w: 0.25})
-    assert again[y].data == math.tanh(1.0)
-    assert [node.label for node in again.values()] == [node.label for node in again]
-    assert (w.data, y.data) == (0.5, math.tanh(2.0))

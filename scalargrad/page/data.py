@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from ..engine import Value, operation, record
+from ..engine import Value, record
 from ..formulas import mathml
 from ..formulas.formula import Expression, name, number
+from ..graph.replay import record_again
 from ..graph.roles import is_number, roles
 from ..graph.tracing import trace
 from ..graph.views import Quantities, local_derivative, value_formula
@@ -56,13 +57,9 @@ def _numbers(order: Sequence[Value]) -> dict[str, Any]:
 
 def _after_update(order: Sequence[Value], gradients: Mapping[Value, float], rate: float) -> dict[str, Any] | None:
     """Record the graph again with the updated parameters; None where that leaves an operation's domain."""
-    again: dict[Value, Value] = {}
+    moved = {node: node.data - rate * gradient for node, gradient in gradients.items()}
     try:
-        for node in order:
-            if node.op is not None and node.parents:
-                again[node] = operation(node.op)(*(again[parent] for parent in node.parents))
-            else:
-                again[node] = Value(node.data - rate * gradients[node] if node in gradients else node.data)
+        again = record_again(order, moved)
     except (ArithmeticError, ValueError):
         return None
     return _numbers(list(again.values()))

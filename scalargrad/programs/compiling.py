@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from itertools import chain
 from math import isfinite, nan
@@ -15,7 +15,8 @@ from struct import error as StructError
 from struct import pack
 from typing import Any
 
-from ..engine import Value, as_float, operation, topological_order
+from ..engine import Value, as_float
+from ..graph.replay import backward_aside, record_again
 from . import native
 from .batches import Rows, checked_rows
 from .emitter import nodes_of
@@ -189,7 +190,7 @@ class Program:
         for index, row in enumerate(rows):
             leaves = dict(zip([*self._graph.parameters, *self._graph.inputs], map(float, [*parameters, *row])))
             try:
-                fresh = _recorded_again(order, leaves)
+                fresh = record_again(order, leaves)
                 if results == [self._graph.root]:
                     fresh[self._graph.root].backward()
             except (ArithmeticError, ValueError) as error:
@@ -231,28 +232,10 @@ def _parameter(index: int, number: Any) -> float:
         raise type(error)(f"program: parameters[{index}]: {str(error).removeprefix('value: ')}") from None
 
 
-def _recorded_again(order: Iterable[Value], leaves: Mapping[Value, float]) -> dict[Value, Value]:
-    """Record a graph once more, with other numbers in its leaves."""
-    fresh: dict[Value, Value] = {}
-    for node in order:
-        if node.parents:
-            fresh[node] = operation(node.op)(*(fresh[parent] for parent in node.parents))
-        else:
-            fresh[node] = Value(leaves.get(node, node.data), node.label)
-    return fresh
-
-
 def loss_and_gradients(root: Value, parameters: Sequence[Value]) -> list[float]:
     """Run backward for the gradients of this graph alone, and leave every `grad` as it was.
 
     Raises OverflowError as `backward` does.
     """
-    before = [(node, node.grad) for node in [*topological_order(root), *parameters]]
-    try:
-        for node, _ in before:
-            node.grad = 0.0
-        root.backward()
-        return [root.data, *(parameter.grad for parameter in parameters)]
-    finally:
-        for node, grad in before:
-            node.grad = grad
+    found = backward_aside(root)
+    return [root.data, *(found.get(parameter, 0.0) for parameter in parameters)]

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 from ..engine import Value, topological_order
 from ..graph.differentiation import gradients
+from ..graph.replay import backward_aside
 from ..nn import MLP, Neuron
 from ..rules import RULES, function_of
 
@@ -175,7 +176,7 @@ class _Pass:
                     "take the loss of one sample, without a penalty on the weights"
                 )
         self.name = loss.label or "C"
-        self.grads = _backward(loss, order)
+        self.grads = backward_aside(loss)
         # A weight's one use is the product with what comes in.
         products = [[uses[weight][0] for weight in layer.neurons[0].w] for layer in network.layers]
         self.ins = [
@@ -202,19 +203,6 @@ class _Pass:
             delta = _hadamard(errors, _column(slopes))
             self.deltas.insert(0, [number for (number,) in delta])
             errors = _dot(_transposed(layer.weights), delta)
-
-
-def _backward(loss: Value, order: Sequence[Value]) -> dict[Value, float]:
-    """Run `backward` and give what it found; afterwards the gradients in the graph are what they were."""
-    before = [node.grad for node in order]
-    try:
-        for node in order:
-            node.grad = 0.0
-        loss.backward()
-        return {node: node.grad for node in order}
-    finally:
-        for node, grad in zip(order, before):
-            node.grad = grad
 
 
 def _slope(neuron: Neuron, out: Value) -> float:

@@ -9,8 +9,9 @@ from math import isclose, isfinite
 from textwrap import wrap
 from typing import NamedTuple, TypeAlias
 
-from ..engine import Value, as_value, operation, topological_order
+from ..engine import Value
 from ..explain.reporting import WIDTH, columns, derivative_name, number_text
+from ..graph.replay import record_again
 from ..graph.roles import is_number, parameters_of
 from ..graph.tracing import Trace, trace
 from ..graph.views import Operations
@@ -97,23 +98,6 @@ def compare(
     return Comparison(chosen, root, right, wrong, first)
 
 
-def record_again(root: Value, changed: Mapping[Value, float]) -> dict[Value, Value]:
-    """Record the same operations once more, with other numbers in some leaves; gives each node its counterpart.
-
-    Raises what the operations raise where the new numbers leave their domain.
-    """
-    again: dict[Value, Value] = {}
-    for node in topological_order(root):
-        if node.op is None:
-            again[node] = Value(changed.get(node, node.data))
-        elif node.parents:
-            again[node] = operation(node.op)(*(again[parent] for parent in node.parents))
-        else:
-            again[node] = as_value(node.data)
-        again[node].label = node.label
-    return again
-
-
 @cache
 def _partial(rule: Rule, index: int) -> Callable[..., float]:
     return function_of(rule, rule.partials[index], [*rule.operands, "y"])
@@ -158,7 +142,7 @@ def _assignment(setting: _Setting) -> tuple[Gradients, Gradients]:
 def _not_zeroed(setting: _Setting) -> tuple[Gradients, Gradients]:
     """Two steps of training: what the second backward adds to is not zero but what the first one left in the leaves."""
     first = setting.trace.gradients
-    again = record_again(setting.trace.view.root, setting.moved(first))
+    again = record_again(setting.trace.view.order, setting.moved(first))
     second = trace(again[setting.trace.view.root]).gradients
     right = {node: second[again[node]] for node in first}
     return right, {node: right[node] if node.parents else first[node] + right[node] for node in first}

@@ -10,13 +10,13 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..engine import Value
+from ..engine import Value, topological_order
 from ..explain.reporting import WithDigits, number_text
 from ..formulas import formula
 from ..formulas.formula import Expression, Notation, label_parts
+from ..graph.replay import record_again
 from ..graph.roles import is_number
 from ..graph.views import view_of
-from .mistakes import record_again
 
 _DRAWN = re.compile(r'(?s)\A(\s*n(\d+) \[label=".*?value\\? )([^\\"]+)(\\ngrad\\? )([^\\"]+)"')  # a node of `draw`
 _LATEX_TEXT = {**{sign: f"\\{sign}" for sign in "&%$#_{}"}, "\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}"}
@@ -239,7 +239,7 @@ class HTML(Markdown):
 
         kinds = {line.kind for line in self.sheet.lines}
         blank = set() if self.key else {line.kind for line in self.sheet.blanks}
-        root = record_again(self.sheet.root, {})[self.sheet.root]
+        root = record_again(topological_order(self.sheet.root), {})[self.sheet.root]
         root.backward()
         order = view_of(root, self.sheet.view).order
 

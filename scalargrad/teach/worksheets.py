@@ -17,14 +17,15 @@ from math import copysign, isclose
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..engine import Value
+from ..engine import Value, topological_order
 from ..explain.reporting import number_text, with_numbers
 from ..files import write_whole
 from ..formulas import formula
 from ..formulas.formula import Expression
+from ..graph.replay import record_again
 from ..graph.roles import is_number, parameters_of, roles
 from ..graph.tracing import Trace, trace
-from .mistakes import MISTAKES, compare, record_again
+from .mistakes import MISTAKES, compare
 from .worksheet_forms import HTML, LaTeX, Line, Markdown, Name, Sheet
 
 KINDS = ("values", "local derivatives", "gradients", "updated parameters")  # in the order in which one works
@@ -231,7 +232,7 @@ def _draws(root: Value, seed: int, friendly: bool) -> Iterator[dict[Value, float
 def _first_that_works(root: Value, parameters: list[Value], draws: Iterable[dict[Value, float]]) -> dict[Value, Value]:
     for changed in draws:
         try:
-            again = record_again(root, changed)
+            again = record_again(topological_order(root), changed)
         except (ArithmeticError, ValueError):
             continue
         gradients = trace(again[root]).gradients
