@@ -323,6 +323,24 @@ def test_what_cannot_be_read_is_said_and_the_rest_still_marked():
     assert "1 of" in str(marking).splitlines()[0]
 
 
+@pytest.mark.parametrize("label", ["a;b", "a\nb", "a\r\nb", "a\u2028b", "a = b: c"])
+def test_the_answers_can_be_read_whatever_stands_in_a_label(label):
+    w, x = Value(0.6, label), Value(1.5, "x")
+    y = (w * x).sigmoid()
+    y.label = f"y {label}"
+    sheet = worksheet(y, KINDS)
+    assert len(sheet.answers.splitlines()) == len(sheet.blanks)
+    assert sheet.check(sheet.answers).right
+    assert verdicts(sheet, sheet.answers.splitlines()[0].removeprefix("(1) "))[1] == "right"  # by its name alone
+
+
+def test_half_a_character_in_a_label_does_not_stop_the_writing(tmp_path):
+    y = Value(0.6, "a\ud800b") * Value(1.5, "x")
+    y.label = "y\udfff"
+    for path in worksheet(y, title="sheet \ud800").write(tmp_path, "sheet"):
+        assert "?" in path.read_text(encoding="utf-8")
+
+
 def test_nothing_written_is_all_missing():
     sheet = worksheet(two_output_root())
     assert set(verdicts(sheet, "").values()) == {"missing"}

@@ -78,7 +78,8 @@ class Worksheet(Sheet):
     def answers(self) -> str:
         """The answers, a line for each blank, as `check` reads them."""
         return "\n".join(
-            f"({line.blank}) {line.name} = {number_text(line.answer, self.digits)}" for line in self.blanks
+            f"({line.blank}) {_on_one_line(line.name)} = {number_text(line.answer, self.digits)}"
+            for line in self.blanks
         )
 
     def markdown(self, key: bool = False) -> str:
@@ -102,7 +103,8 @@ class Worksheet(Sheet):
         for suffix, written in (("html", self.html), ("md", self.markdown), ("tex", self.latex)):
             texts |= {Path(folder, f"{name}.{suffix}"): written(), Path(folder, f"{name}-key.{suffix}"): written(True)}
         Path(folder).mkdir(parents=True, exist_ok=True)
-        return [write_whole(path, text) for path, text in texts.items()]
+        # A label may hold half of a character; UTF-8 has no such thing, and a question mark stands for it.
+        return [write_whole(path, text.encode(errors="replace")) for path, text in texts.items()]
 
     def check(self, text: str) -> Marking:
         """Mark a student's numbers, and where a wrong one is that of a known mistake, say which.
@@ -112,7 +114,7 @@ class Worksheet(Sheet):
         be two significant digits at least, or the exact value.
         """
         blanks = {line.blank: line for line in self.blanks}
-        names = {str(line.name): line.blank for line in reversed(self.blanks)}
+        names = {_on_one_line(line.name): line.blank for line in reversed(self.blanks)}
         given: dict[int, str] = {}
         strange = []
         for written in filter(None, map(str.strip, re.split(r"[;\n]", text))):
@@ -268,6 +270,11 @@ def _lines(record: Trace, parameters: tuple[Value, ...], learning_rate: float) -
         answer = leaf.data - learning_rate * record.gradients[leaf]
         working = formula.substitute(_UPDATE, {"old": formula.number(leaf.data), "change": change}, {})
         yield Line("updated parameters", Name(view.name(leaf), new=True), None, working, answer, leaf)
+
+
+def _on_one_line(name: Name) -> str:
+    """Write a name without what parts one answer from the next: a semicolon, the end of a line."""
+    return re.sub(r"[;\s]+", " ", str(name)).strip()
 
 
 def _verdict(given: str, answer: float) -> str:
