@@ -50,13 +50,13 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'scalargrad' has no attribute {name!r}")
 
 
-def _notebook_svg(value: Value) -> str | None:
-    from .explain.drawing import notebook_svg
+def _in_notebook(value: Value, *_: Any, **__: Any) -> dict[str, str]:
+    from .explain.drawing import in_notebook
 
-    return notebook_svg(value)
+    return in_notebook(value)
 
 
-Value._repr_svg_ = _notebook_svg  # type: ignore[attr-defined]  # what a notebook asks for: a Value shows its graph
+Value._repr_mimebundle_ = _in_notebook  # type: ignore[attr-defined]  # a notebook asks: a Value shows its graph
 
 __all__ = [
     "Value",

@@ -1,5 +1,6 @@
 """Pictures: what the source says, that labels come out as they were typed, and that SVG needs no Graphviz."""
 
+import base64
 import itertools
 import os
 import re
@@ -12,7 +13,8 @@ from threading import Thread
 import pytest
 
 from scalargrad import Value, draw
-from scalargrad.explain.drawing import LOOKS, notebook_svg
+from scalargrad.explain import drawing as drawing_module
+from scalargrad.explain.drawing import LOOKS
 
 WITH_DOT = pytest.param(
     "with dot", marks=pytest.mark.skipif(not shutil.which("dot"), reason="the program `dot` is not on the PATH")
@@ -315,19 +317,19 @@ def test_labels_show_as_they_are(label, role, renderer):
     operation.label = label if role == "operation" else "p"
     root = operation + 1
     root.label = label if role == "root" else "r"
-    assert label in texts(draw(root)._repr_svg_())
-    assert label in texts(draw(root, "quantities", formulas=True)._repr_svg_())
+    assert label in texts(draw(root).pipe("svg", encoding="utf-8"))
+    assert label in texts(draw(root, "quantities", formulas=True).pipe("svg", encoding="utf-8"))
 
 
 def test_several_lines_and_what_xml_cannot_hold(renderer):
     leaf = Value(2.0, label="first\nsecond \x00\x1b\ud800")
-    assert {"first", "second ␀␛\ufffd"} < set(texts(draw(leaf * 1)._repr_svg_()))
+    assert {"first", "second ␀␛\ufffd"} < set(texts(draw(leaf * 1).pipe("svg", encoding="utf-8")))
 
 
 def test_chinese_labels_fit_their_boxes(renderer):
     label = "隐藏神经元的加权输入"
     leaf = Value(2.0, label=label)
-    svg = draw(leaf * 1, parameters=[leaf])._repr_svg_()
+    svg = draw(leaf * 1, parameters=[leaf]).pipe("svg", encoding="utf-8")
     corners = re.search(f'fill="{LOOKS["parameter"].fill}"[^>]*points="([^"]*)"', svg)[1].split()
     across = [float(corner.split(",")[0]) for corner in corners]
     assert max(across) - min(across) > 14 * len(label)  # a Chinese character is as wide as the font is high
@@ -337,20 +339,34 @@ def test_svg_of_both_views_holds_every_label(renderer):
     error = neuron()
     error.backward()
     for view in ("operations", "quantities"):
-        assert {"x", "w", "b", "net", "out", "y", "E"} <= set(texts(draw(error, view)._repr_svg_()))
+        assert {"x", "w", "b", "net", "out", "y", "E"} <= set(texts(draw(error, view).pipe("svg", encoding="utf-8")))
 
 
-def test_notebook_shows_svg_of_drawing_and_value(renderer):
+@pytest.mark.parametrize("shown", [draw, lambda error: error], ids=["a drawing", "a Value"])
+def test_a_notebook_shows_the_picture_also_where_it_is_not_trusted(shown, renderer):
+    """An image is not taken out of such a notebook, and it is never wider than its cell."""
     error = neuron()
-    assert draw(error)._repr_mimebundle_()["image/svg+xml"] == draw(error)._repr_svg_() == notebook_svg(error)
-    assert notebook_svg(chain(1000)) is None
+    bundle = shown(error)._repr_mimebundle_()
+    image = re.fullmatch(
+        r'<img src="data:image/svg\+xml;base64,([^"]+)" alt="[^"]+" style="max-width:100%">', bundle["text/html"]
+    )
+    svg = draw(error).pipe("svg", encoding="utf-8")
+    assert base64.b64decode(image[1]).decode() == bundle["image/svg+xml"] == svg
+
+
+def test_a_notebook_that_cannot_draw_says_why_without_a_traceback(monkeypatch):
+    monkeypatch.setattr(
+        drawing_module.rendering, "render", lambda *_: (_ for _ in ()).throw(RuntimeError("draw: no <dot>"))
+    )
+    for shown in (draw(neuron()), neuron()):
+        assert shown._repr_mimebundle_()["text/html"] == "<p>draw: no &lt;dot&gt;</p>"
 
 
 def test_svg_from_many_threads_at_once(without_dot):
     drawing = draw(neuron(), "quantities")
-    expected = drawing._repr_svg_()
+    expected = drawing.pipe("svg", encoding="utf-8")
     found = []
-    threads = [Thread(target=lambda: found.append(drawing._repr_svg_())) for _ in range(8)]
+    threads = [Thread(target=lambda: found.append(drawing.pipe("svg", encoding="utf-8"))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -431,13 +447,10 @@ def test_importing_the_package_imports_no_renderer():
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "set()\n"
 
 
-def test_a_value_shows_its_graph_in_a_notebook_and_its_text_where_that_is_too_large():
-    x = Value(3.0, label="x")
-    assert "<svg" in (x * x)._repr_svg_()
-    y = x
-    for _ in range(200):
-        y = y + x
-    assert y._repr_svg_() is None
+def test_a_value_with_too_large_a_graph_says_so_in_a_notebook():
+    bundle = chain(1000)._repr_mimebundle_()
+    assert bundle.keys() == {"text/html", "text/plain"}
+    assert "2001 nodes are too many to draw unasked" in bundle["text/html"]
 
 
 def test_an_edge_from_a_plain_number_has_no_derivative():

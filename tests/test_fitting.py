@@ -433,15 +433,15 @@ def test_the_history_draws_itself(tmp_path):
     history = History([4.0, 3.0, 1.0, 0.5], [0.5, 0.75])
     history.draw(tmp_path / "run.png")
     assert (tmp_path / "run.png").read_bytes().startswith(b"\x89PNG")
-    svg = history._repr_svg_()
-    assert "<svg" in svg
-    assert svg == history._repr_svg_()
+    shown = history._repr_mimebundle_()
+    assert "<svg" in shown["image/svg+xml"]
+    assert shown == history._repr_mimebundle_()
 
 
 def test_without_matplotlib_a_notebook_shows_text_and_a_file_is_refused(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert History([1.0])._repr_svg_() is None
+    assert History([1.0])._repr_mimebundle_() == {"text/plain": str(History([1.0]))}
     with pytest.raises(ModuleNotFoundError, match=r"^matplotlib is not installed"):
         History([1.0]).draw(tmp_path / "run.png")
 

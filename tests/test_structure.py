@@ -11,7 +11,7 @@ import scalargrad
 
 PACKAGE = Path(scalargrad.__file__).parent
 LAYERS = (
-    ("rules", "files", "messages"),
+    ("rules", "files", "markup", "messages"),
     ("recording", "engine"),
     ("formulas",),
     ("functions",),

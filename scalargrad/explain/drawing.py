@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 
 import graphviz
 
-from ..engine import CONSTANT, Value
+from .. import markup
+from ..engine import CONSTANT, Value, topological_order
 from ..formulas import formula
 from ..graph.roles import roles
 from ..graph.views import View, view_of
@@ -98,8 +99,14 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
             graphviz.view(str(picture))
         return str(picture)
 
-    def _repr_svg_(self) -> str:
-        return rendering.render(self.source, "svg").decode()
+    def _repr_mimebundle_(self, *_: Any, **__: Any) -> dict[str, str]:
+        try:
+            return markup.picture(rendering.render(self.source, "svg").decode(), repr(self))
+        except (ImportError, RuntimeError) as error:
+            return markup.sentence(str(error))
+
+    def __repr__(self) -> str:
+        return "<drawing: a notebook shows it, and .write('graph.svg') puts it into a file>"
 
 
 def draw(
@@ -159,10 +166,15 @@ def draw(
     return drawing
 
 
-def notebook_svg(value: Value) -> str | None:
-    """Draw a value for a notebook; None where its graph is too large to be drawn unasked."""
-    shown = view_of(value, "operations")
-    return draw(value)._repr_svg_() if len(shown.order) <= LARGEST_IN_NOTEBOOK else None
+def in_notebook(value: Value) -> dict[str, str]:
+    """Draw a value for a notebook; a graph that is too large to be drawn unasked is put into words."""
+    words, count = repr(value), len(topological_order(value))
+    if count <= LARGEST_IN_NOTEBOOK:
+        return draw(value)._repr_mimebundle_() | {"text/plain": words}
+    return markup.sentence(
+        f"{words}: {count} nodes are too many to draw unasked (the limit is {LARGEST_IN_NOTEBOOK}); "
+        'draw(..., view="quantities") or draw(..., depth=5) shows a part'
+    )
 
 
 def _near_root(view: View, depth: int) -> list[Value]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from .. import markup
 from .data import extra
 
 
@@ -39,13 +40,13 @@ class History:
         """
         self._save(path, None)
 
-    def _repr_svg_(self) -> str | None:
+    def _repr_mimebundle_(self, *_: Any, **__: Any) -> dict[str, str]:
         written = io.StringIO()
         try:
             self._save(written, "svg")
         except ModuleNotFoundError:
-            return None  # a notebook shows the text then
-        return written.getvalue()
+            return {"text/plain": str(self)}
+        return markup.picture(written.getvalue(), str(self))
 
     def _save(self, file: Any, kind: str | None) -> None:
         curves = [("loss", self.losses), ("accuracy", self.accuracies)][: 2 if self.accuracies else 1]
