@@ -98,13 +98,13 @@ def _example(options: argparse.Namespace) -> None:
         parts = ("first_forward", "gradients", "updated", "second_forward")
         print(json.dumps({part: getattr(done, part) for part in parts}, indent=2))
         return
-    from .page import page_html  # it imports Graphviz, which takes longer than to print the numbers
+    from .page import page  # it imports Graphviz, which takes longer than to print the numbers
 
     example = done.before
     roles: dict[str, Any] = {"inputs": example.inputs, "parameters": example.parameters, "targets": example.targets}
     text = walkthrough(done, options.digits)
     files = _pictures(example.root, **roles) | {
-        "steps.html": page_html(example.root, learning_rate=example.learning_rate, lang=options.lang, **roles),
+        "steps.html": page(example.root, learning_rate=example.learning_rate, lang=options.lang, **roles).html,
         "worked-example.txt": text,
     }
     written = _write(options.out or Path("worked-example"), files)

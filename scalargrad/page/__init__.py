@@ -14,8 +14,6 @@ from typing import Any
 
 from ..engine import Value, as_float, topological_order
 from ..files import write_whole
-from ..formulas import javascript
-from ..graph.views import Operations, view_of
 from ..messages import LANGUAGES, catalogue
 from . import bundle, data, picture
 
@@ -24,22 +22,33 @@ DIGITS = (3, 4, 6, 8, 17)
 
 
 class Page:
-    """A page that shows itself in a notebook, in a frame of its own."""
+    """A page as text, `html`, that is written into a file and shows itself in a notebook, in a frame of its own."""
 
     def __init__(self, source: str, height: int) -> None:
-        self.source = source
-        self.height = height
+        self.html = source
+        self.height = height  # of the frame, in pixels
+
+    def write(self, path: str | os.PathLike[str]) -> Path:
+        """Write the page into a file, and give back its path.
+
+        Raises OSError with the path where it cannot be written; then no file is left behind.
+        """
+        return write_whole(path, self.html)
 
     def _repr_html_(self) -> str:
         return (
-            f'<iframe srcdoc="{html.escape(self.source)}" title="scalargrad" '
+            f'<iframe srcdoc="{html.escape(self.html)}" title="scalargrad" '
             f'style="width: 100%; height: {self.height}px; border: 1px solid #8888; border-radius: 6px"></iframe>'
         )
 
 
-def write_page(
+def write_page(root: Value, path: str | os.PathLike[str], **options: Any) -> Path:
+    """Write the page of the graph under `root` into a file, and give back its path: `page(root, ...).write(path)`."""
+    return page(root, **options).write(path)
+
+
+def page(
     root: Value,
-    path: str | os.PathLike[str],
     *,
     title: str = "",
     parameters: Iterable[Value] = (),
@@ -48,84 +57,45 @@ def write_page(
     learning_rate: float = 1.0,
     lang: str = "en",
     digits: int = 6,
-) -> Path:
-    """Write the graph under `root` as a page that goes through both passes and the update, and give back its path.
+    height: int = 720,
+) -> Page:
+    """Make the page of the graph under `root`, which goes through both passes and the update.
 
-    A leaf that is not named in `inputs`, `parameters` or `targets` goes by the first letter of its label: w and b
-    are parameters, y and t targets. `lang` is "en" or "zh", `digits` how many significant digits are shown (3, 4,
-    6, 8, or 17 for all). Raises ValueError for a graph of more than 1000 nodes and for one whose leaves have changed
-    since it was recorded, OverflowError where a gradient is too large for a float, and OSError with the path where
-    the file cannot be written; then no file is left behind.
+    A leaf that is not named in `inputs`, `parameters` or `targets` goes by its label, where that is one letter with
+    or without an index: w and b are parameters, y and t targets. `lang` is "en" or "zh", `digits` how many significant
+    digits are shown (3, 4, 6, 8, or 17 for all), `height` that of the frame in a notebook. Raises ValueError for a
+    graph of more than 1000 nodes and for one whose leaves have changed since it was recorded, and OverflowError where
+    a gradient is too large for a float.
     """
-    source = page_html(
-        root,
-        title=title,
-        parameters=parameters,
-        inputs=inputs,
-        targets=targets,
-        learning_rate=learning_rate,
-        lang=lang,
-        digits=digits,
-    )
-    return write_whole(path, source)
-
-
-def page_html(
-    root: Value,
-    *,
-    title: str = "",
-    parameters: Iterable[Value] = (),
-    inputs: Iterable[Value] = (),
-    targets: Iterable[Value] = (),
-    learning_rate: float = 1.0,
-    lang: str = "en",
-    digits: int = 6,
-) -> str:
-    """Give the page as text; arguments and errors as `write_page`."""
     rate = as_float(learning_rate)
     if rate < 0:
-        raise ValueError(f"write_page: needs a learning rate of 0 or more, got {learning_rate!r}")
+        raise ValueError(f"page: needs a learning rate of 0 or more, got {learning_rate!r}")
     if lang not in LANGUAGES:
-        raise ValueError(f"write_page: needs lang {' or '.join(map(repr, LANGUAGES))}, got {lang!r}")
+        raise ValueError(f"page: needs lang {' or '.join(map(repr, LANGUAGES))}, got {lang!r}")
     if index(digits) not in DIGITS:
-        raise ValueError(f"write_page: needs digits {', '.join(map(str, DIGITS))}, got {digits}")
+        raise ValueError(f"page: needs digits {', '.join(map(str, DIGITS))}, got {digits}")
     title = title.encode("utf-8", "replace").decode()  # half of a surrogate pair has no encoding
-    order = topological_order(root)
-    if len(order) > LARGEST:
+    if (count := len(topological_order(root))) > LARGEST:
         raise ValueError(
-            f"write_page: {len(order)} nodes are too many for a page (the limit is {LARGEST}); "
+            f"page: {count} nodes are too many for a page (the limit is {LARGEST}); "
             "take a smaller root, such as the loss of one sample instead of a batch"
         )
-    root, role_of = data.named(root, data.roles_of(root, inputs, parameters, targets))
-    order = list(role_of)
-    operations = Operations(root)
-    names = {node: operations.name(node) for node in order}
-    data.check_recorded(order, names)
-    rules = dict.fromkeys(node.op for node in order if node.op is not None and node.parents)
-    live = all(map(javascript.can_run, rules))
-    rows_source, rows = javascript.module(rules if live else ())
-    numbers = {node: position for position, node in enumerate(order)}
+    graph = data.graph_of(root, inputs, parameters, targets)
     messages = {lang: catalogue("page", lang) for lang in LANGUAGES}
-    return bundle.page(
+    source = bundle.page(
         title=title or messages[lang]["title"],
         lang=lang,
-        program=bundle.script("main", {"rules": rows_source}),
+        program=bundle.script("main", {"rules": graph.rows_source}),
         data={
             "title": title,
             "lang": lang,
             "digits": "all" if digits == max(DIGITS) else digits,
             "learningRate": rate,
-            "view": "quantities" if any(node.label and node.parents for node in order[:-1]) else "operations",
-            "live": live,
-            "graph": data.describe(order, names, rows, role_of, rate),
+            "view": "quantities" if graph.has_quantities else "operations",
+            "live": graph.live,
+            "graph": data.describe(graph, rate),
             "messages": messages,
         },
-        pictures={
-            view: picture.svg(view_of(root, view), view, numbers, role_of) for view in ("quantities", "operations")
-        },
+        pictures={view: picture.svg(graph, view) for view in ("quantities", "operations")},
     )
-
-
-def show(root: Value, *, height: int = 720, **options: Any) -> Page:
-    """Show the page inside a notebook, `height` pixels high; other arguments and errors as `write_page`."""
-    return Page(page_html(root, **options), height)
+    return Page(source, height)

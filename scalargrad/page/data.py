@@ -5,76 +5,115 @@ Reads the views, the trace and the rules. The result is plain data, ready for JS
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..engine import Value, record
-from ..formulas import mathml
+from ..formulas import javascript, mathml
 from ..formulas.formula import Expression, name, number
 from ..graph.replay import record_again
 from ..graph.roles import is_number, roles
 from ..graph.tracing import trace
-from ..graph.views import Quantities, local_derivative, value_formula
+from ..graph.views import Operations, Quantities, local_derivative, value_formula
 from ..rules import Rule, function_of
 
 
-def describe(
-    order: Sequence[Value],
-    names: Mapping[Value, str],
-    rows: Mapping[Any, int],
-    role_of: Mapping[Value, str],
-    learning_rate: float,
-) -> dict[str, Any]:
-    """Describe the graph `order` (parents first, the root last), with the numbers that Python recorded."""
-    numbers = {node: position for position, node in enumerate(order)}
-    parameters = [numbers[node] for node in order if role_of[node] == "parameter"]
-    root = order[-1]
-    gradients = trace(root).gradients
+class Node(NamedTuple):
+    """What the page knows of one node, beside the node itself."""
+
+    number: int  # its place in the order, parents first
+    name: str
+    role: str
+
+
+class Graph(NamedTuple):
+    """A graph as the page shows it: its nodes, parents first, and the rows that the page computes them by."""
+
+    nodes: dict[Value, Node]
+    rows: dict[Rule, int]  # where the row of an operation stands in `rows_source`; empty where not `live`
+    rows_source: str  # the JavaScript module
+    live: bool  # whether the page can compute every operation itself
+
+    @property
+    def root(self) -> Value:
+        """The last node."""
+        return next(reversed(self.nodes))
+
+    @property
+    def parameters(self) -> list[Value]:
+        """The leaves that an update moves."""
+        return [node for node, known in self.nodes.items() if known.role == "parameter"]
+
+    @property
+    def has_quantities(self) -> bool:
+        """Whether an operation below the root has a label, so that the view of labelled quantities says something."""
+        return any(node.label and node.parents for node in self.nodes if node is not self.root)
+
+
+def graph_of(root: Value, inputs: Iterable[Value], parameters: Iterable[Value], targets: Iterable[Value]) -> Graph:
+    """Copy a graph for the page, with a name and a role for every node.
+
+    Raises ValueError for a named leaf that is none, and where the graph's leaves have changed since it was recorded.
+    """
+    root, role_of = _named(root, _roles_of(root, inputs, parameters, targets))
+    operations = Operations(root)
+    nodes = {node: Node(number, operations.name(node), role) for number, (node, role) in enumerate(role_of.items())}
+    check_recorded(nodes)
+    rules = dict.fromkeys(node.op for node in nodes if node.op is not None and node.parents)
+    live = all(map(javascript.can_run, rules))
+    source, rows = javascript.module(rules if live else ())
+    return Graph(nodes, rows, source, live)
+
+
+def describe(graph: Graph, learning_rate: float) -> dict[str, Any]:
+    """Describe a graph in plain data, with the numbers that Python recorded and those after one update."""
+    gradients = trace(graph.root).gradients
+    moved = {node: node.data - learning_rate * gradients[node] for node in graph.parameters}
     return {
         "nodes": [
             {
                 "label": node.label,
-                "name": mathml.parts(names[node]),
-                "role": role_of[node],
+                "name": mathml.parts(known.name),
+                "role": known.role,
                 "symbol": (node.op.symbol or node.op.name) if node.op and node.parents else "",
-                "rule": rows.get(node.op),
-                "parents": [numbers[parent] for parent in node.parents],
+                "rule": graph.rows.get(node.op) if node.op else None,
+                "parents": [graph.nodes[parent].number for parent in node.parents],
                 "number": is_number(node),
             }
-            for node in order
+            for node, known in graph.nodes.items()
         ],
-        "recorded": _numbers(order),
-        "after": _after_update(order, {order[i]: gradients[order[i]] for i in parameters}, learning_rate),
-        "parameters": parameters,
-        "views": {"operations": _operations(order, numbers), "quantities": _quantities(root, numbers)},
+        "recorded": _numbers(graph.nodes),
+        "after": _after_update(graph.nodes, moved),
+        "parameters": [graph.nodes[node].number for node in graph.parameters],
+        "views": {"operations": _operations(graph), "quantities": _quantities(graph)},
     }
 
 
-def _numbers(order: Sequence[Value]) -> dict[str, Any]:
-    return {"values": [node.data for node in order], "partials": [list(node.partials) for node in order]}
+def _numbers(order: Iterable[Value]) -> dict[str, Any]:
+    nodes = list(order)
+    return {"values": [node.data for node in nodes], "partials": [list(node.partials) for node in nodes]}
 
 
-def _after_update(order: Sequence[Value], gradients: Mapping[Value, float], rate: float) -> dict[str, Any] | None:
+def _after_update(order: Iterable[Value], moved: Mapping[Value, float]) -> dict[str, Any] | None:
     """Record the graph again with the updated parameters; None where that leaves an operation's domain."""
-    moved = {node: node.data - rate * gradient for node, gradient in gradients.items()}
     try:
         again = record_again(order, moved)
     except (ArithmeticError, ValueError):
         return None
-    return _numbers(list(again.values()))
+    return _numbers(again.values())
 
 
-def _operations(order: Sequence[Value], numbers: Mapping[Value, int]) -> dict[str, Any]:
+def _operations(graph: Graph) -> dict[str, Any]:
     def expression(node: Value) -> Expression:
-        return number(node.data) if is_number(node) else name(f"n{numbers[node]}")
+        return number(node.data) if is_number(node) else name(f"n{graph.nodes[node].number}")
 
     return {
-        "shown": list(range(len(order))),
-        "formulas": [mathml.tree(value_formula(node, expression)) if node.parents else None for node in order],
+        "shown": list(range(len(graph.nodes))),
+        "formulas": [mathml.tree(value_formula(node, expression)) if node.parents else None for node in graph.nodes],
         "derivatives": [
             [mathml.tree(local_derivative(node, index, expression)) for index in range(len(node.parents))]
-            for node in order
+            for node in graph.nodes
         ],
     }
 
@@ -82,31 +121,31 @@ def _operations(order: Sequence[Value], numbers: Mapping[Value, int]) -> dict[st
 class _Numbered(Quantities):
     """The labelled quantities under their numbers, as two of them may bear one label."""
 
-    def __init__(self, root: Value, numbers: Mapping[Value, int]) -> None:
-        self.numbers = numbers
-        super().__init__(root)
+    def __init__(self, graph: Graph) -> None:
+        self.nodes = graph.nodes
+        super().__init__(graph.root)
 
     def name(self, node: Value) -> str:
-        return f"n{self.numbers[node]}"
+        return f"n{self.nodes[node].number}"
 
 
-def _quantities(root: Value, numbers: Mapping[Value, int]) -> dict[str, Any]:
-    view = _Numbered(root, numbers)
+def _quantities(graph: Graph) -> dict[str, Any]:
+    view = _Numbered(graph)
     formulas = {node: view.formula(node) for node in view.order}
     return {
-        "shown": [numbers[node] for node in view.order],
+        "shown": [graph.nodes[node].number for node in view.order],
         "formulas": [mathml.tree(written) if (written := formulas[node]) else None for node in view.order],
         "derivatives": [list(map(mathml.tree, view.derivatives(node))) for node in view.order],
     }
 
 
-def check_recorded(order: Sequence[Value], names: Mapping[Value, str]) -> None:
-    """Compute every operation of the graph `order` again from its operands, and compare with what was recorded.
+def check_recorded(nodes: Mapping[Value, Node]) -> None:
+    """Compute every operation of a graph again from its operands, and compare with what was recorded.
 
     Raises ValueError where the numbers differ: then the page would show steps that do not add up.
     """
     functions: dict[Rule, list[Callable[..., float]]] = {}
-    for node in order:
+    for node, known in nodes.items():
         if node.op is None or not node.parents:
             continue
         if node.op not in functions:
@@ -125,14 +164,14 @@ def check_recorded(order: Sequence[Value], names: Mapping[Value, str]) -> None:
             again = [error]
         for place, (was, now) in enumerate(zip([node.data, *node.partials], again)):
             if was != now:
-                what = f"a local derivative of {names[node]}" if place else names[node]
+                what = f"a local derivative of {known.name}" if place else known.name
                 raise ValueError(
-                    "write_page: a leaf has changed since the graph was recorded; record it again "
+                    "page: a leaf has changed since the graph was recorded; record it again "
                     f"({what} was recorded as {was}, and is now {now})"
                 )
 
 
-def named(root: Value, role_of: Mapping[Value, str]) -> tuple[Value, dict[Value, str]]:
+def _named(root: Value, role_of: Mapping[Value, str]) -> tuple[Value, dict[Value, str]]:
     """Copy a graph, as it was recorded, with a name for every leaf that has none and is no plain number.
 
     They are called x1, p1, t1 and on, for inputs, parameters and targets. Gives back the root and the roles.
@@ -155,7 +194,7 @@ def named(root: Value, role_of: Mapping[Value, str]) -> tuple[Value, dict[Value,
     return copy, roles_of_copies
 
 
-def roles_of(
+def _roles_of(
     root: Value, inputs: Iterable[Value], parameters: Iterable[Value], targets: Iterable[Value]
 ) -> dict[Value, str]:
     """Tell the role of every node, once it is known that the leaves which were named are leaves of the graph.
@@ -167,5 +206,5 @@ def roles_of(
     for argument, leaves in given.items():
         for leaf in leaves:
             if leaf not in found or leaf.parents:
-                raise ValueError(f"write_page: {argument} needs leaves of the graph, got {leaf!r}")
+                raise ValueError(f"page: {argument} needs leaves of the graph, got {leaf!r}")
     return found

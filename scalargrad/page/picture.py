@@ -6,14 +6,14 @@ page puts the text in.
 
 import re
 import unicodedata
-from collections.abc import Mapping
 
 import graphviz
 
 from ..engine import Value
 from ..explain.drawing import LOOKS
 from ..explain.rendering import render
-from ..graph.views import View
+from ..graph.views import View, view_of
+from .data import Graph
 
 _FONT_SIZE = 14.0
 _NUMBER = 1.2  # inches, for a gradient such as −0.008694 and the room around it
@@ -21,22 +21,23 @@ _LINE = 0.23  # inches
 _LONGEST = 28  # signs of a label that are shown in the picture
 
 
-def svg(view: View, name: str, numbers: Mapping[Value, int], roles: Mapping[Value, str]) -> str:
-    """Give the SVG of a view; the node with number 3 has the id `name_3`, its first edge `name_3_0`.
+def svg(graph: Graph, name: str) -> str:
+    """Give the SVG of the view `name`; the node with number 3 has the id `name_3`, its first edge `name_3_0`.
 
     Raises RuntimeError where Graphviz fails.
     """
+    view = view_of(graph.root, name)
     picture = graphviz.Digraph(
         graph_attr={"rankdir": "LR", "nodesep": "0.13", "ranksep": "0.6", "bgcolor": "transparent", "pad": "0.1"},
         node_attr={"fontsize": f"{_FONT_SIZE:g}", "fontname": "Helvetica", "fixedsize": "true"},
         edge_attr={"arrowsize": "0.7"},
     )
+    ids = {node: f"{name}_{graph.nodes[node].number}" for node in view.order}
     for node in view.order:
-        _add_node(picture, f"{name}_{numbers[node]}", roles[node], _title(view, node))
+        _add_node(picture, ids[node], graph.nodes[node].role, _title(view, node))
     for node in view.order:
         for position, edge in enumerate(view.edges(node)):
-            edge_name = f"{name}_{numbers[node]}_{position}"
-            picture.edge(f"{name}_{numbers[edge.parent]}", f"{name}_{numbers[node]}", id=edge_name)
+            picture.edge(ids[edge.parent], ids[node], id=f"{ids[node]}_{position}")
     return _bare(render(picture.source, "svg").decode())
 
 
