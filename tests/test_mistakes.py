@@ -269,6 +269,12 @@ def test_hidden_gradients_from_weights_already_updated(sizes):
     assert any(found.wrong[leaf] != pytest.approx(found.right[leaf]) for row in first for leaf in row)
 
 
+def test_two_parameters_of_one_operation_move_together():
+    u, v = Value(2.0, "u"), Value(3.0, "v")
+    found = compare(u * v, "updated too early", [u, v])
+    assert (found.wrong[u], found.wrong[v]) == (3.0, 2.0)
+
+
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_the_first_wrong_node_is_the_first_that_backward_visits(mistake):
     root = two_output().root

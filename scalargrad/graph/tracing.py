@@ -9,6 +9,7 @@ from math import isfinite
 from typing import NamedTuple
 
 from ..engine import Value
+from .chain_rule import backward
 from .views import View, view_of
 
 
@@ -56,18 +57,17 @@ def trace(root: Value, view: str = "operations") -> Trace:
     for node in shown.order:
         for parent in shown.parents(node):
             waiting[parent] += 1
-    gradients = dict.fromkeys(shown.order, 0.0)
-    gradients[root] = 1.0
-    backward = []
+    steps: list[BackwardStep] = []
+
+    def visit(
+        node: Value, parent: Value, edge: int, upstream: float, local: float, contribution: float, total: float
+    ) -> None:
+        waiting[parent] -= 1
+        steps.append(BackwardStep(node, parent, edge, upstream, local, contribution, total, not waiting[parent]))
+
+    gradients = backward(shown.order, shown.edges, visit)
     for node in reversed(shown.order):
-        upstream = gradients[node]
-        if not isfinite(upstream):
-            raise OverflowError(f"trace: the gradient of {shown.name(node)} is too large for a float: {upstream}")
-        for number, (parent, local) in enumerate(shown.edges(node)):
-            contribution = upstream * local
-            gradients[parent] = total = gradients[parent] + contribution
-            waiting[parent] -= 1
-            complete = not waiting[parent]
-            backward.append(BackwardStep(node, parent, number, upstream, local, contribution, total, complete))
-    forward = [ForwardStep(node, node.data) for node in shown.order]
-    return Trace(shown, forward, backward, gradients)
+        if not isfinite(gradients[node]):
+            found = f"{shown.name(node)} is too large for a float: {gradients[node]}"
+            raise OverflowError(f"trace: the gradient of {found}")
+    return Trace(shown, [ForwardStep(node, node.data) for node in shown.order], steps, gradients)

@@ -13,6 +13,7 @@ from ..engine import Value, topological_order
 from ..formulas import formula
 from ..formulas.formula import Expression
 from ..rules import Rule
+from .chain_rule import backward
 from .roles import is_number
 
 _LARGEST_FORMULA = 60  # names and numbers; a larger one is not for reading
@@ -24,6 +25,11 @@ class Edge(NamedTuple):
 
     parent: Value
     derivative: float
+
+
+def operand_edges(node: Value) -> tuple[Edge, ...]:
+    """List the operands with the local derivatives, as recorded."""
+    return tuple(map(Edge, node.parents, node.partials))
 
 
 class View(Protocol):
@@ -74,7 +80,7 @@ class Operations:
 
     def edges(self, node: Value) -> tuple[Edge, ...]:
         """List the operands with the local derivatives, as recorded."""
-        return tuple(map(Edge, node.parents, node.partials))
+        return operand_edges(node)
 
     def name(self, node: Value) -> str:
         """Give the label; for a plain number the number, for all else without a label `v1`, `v2`, ... in order."""
@@ -137,10 +143,7 @@ class Quantities:
             hidden += dict.fromkeys(new)
             seen.update(new)
         hidden.sort(key=self._position.__getitem__)
-        derivative = {node: 1.0}
-        for inner in reversed(hidden):
-            for parent, partial in zip(inner.parents, inner.partials):
-                derivative[parent] = derivative.get(parent, 0.0) + derivative[inner] * partial
+        derivative = backward(hidden, operand_edges)
         shown = sorted(
             (parent for parent in derivative if self._is_shown(parent) and parent is not node),
             key=self._position.__getitem__,

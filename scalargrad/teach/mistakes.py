@@ -3,7 +3,7 @@
 Reads the rules, the engine and the trace. No graph is changed: each mistake works on numbers of its own.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from math import isclose, isfinite
 from textwrap import wrap
@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from ..engine import Value
 from ..explain.reporting import WIDTH, columns, derivative_name, number_text
+from ..graph.chain_rule import backward
 from ..graph.replay import record_again
 from ..graph.roles import is_number, parameters_of
 from ..graph.tracing import Trace, trace
@@ -163,24 +164,22 @@ def _updated_too_early(setting: _Setting) -> tuple[Gradients, Gradients]:
     for step in setting.trace.backward:
         if step.parent in waiting:
             waiting[step.parent] += 1
-    wrong = _zeros(setting)
     moved: Gradients = {}
 
-    def contribute(node: Value, index: int) -> None:
-        wrong[node.parents[index]] += wrong[node] * _local_with(moved, node, index)
+    def edges_of(node: Value) -> Iterator[tuple[Value, float]]:
+        edges = list(enumerate(node.parents))
+        own = [(parent, _local_with(moved, node, index)) for index, parent in edges if parent in waiting]
+        yield from own
+        yield from ((parent, _local_with(moved, node, index)) for index, parent in edges if parent not in waiting)
 
-    for node in reversed(setting.trace.view.order):
-        own = [index for index, parent in enumerate(node.parents) if parent in waiting]
-        for index in own:
-            contribute(node, index)
-            waiting[node.parents[index]] -= 1
-        for leaf in {node.parents[index] for index in own}:
-            if not waiting[leaf]:
-                moved[leaf] = leaf.data - setting.learning_rate * wrong[leaf]
-        for index in range(len(node.parents)):
-            if index not in own:
-                contribute(node, index)
-    return setting.trace.gradients, wrong
+    def visit(node: Value, parent: Value, *brought: float) -> None:
+        if parent in waiting:
+            waiting[parent] -= 1
+            if not waiting[parent]:
+                *_, total = brought
+                moved[parent] = parent.data - setting.learning_rate * total
+
+    return setting.trace.gradients, backward(setting.trace.view.order, edges_of, visit)
 
 
 def _before_backward(setting: _Setting) -> tuple[Gradients, Gradients]:
@@ -190,10 +189,11 @@ def _before_backward(setting: _Setting) -> tuple[Gradients, Gradients]:
 def _changed_between(setting: _Setting) -> tuple[Gradients, Gradients]:
     """As closures do that look into `.data` when backward runs: the operands are new, the results are still old."""
     moved = setting.moved(setting.trace.gradients)
-    wrong = _zeros(setting)
-    for step in setting.trace.backward:
-        wrong[step.parent] += wrong[step.node] * _local_with(moved, step.node, step.edge)
-    return setting.trace.gradients, wrong
+
+    def edges_of(node: Value) -> Iterator[tuple[Value, float]]:
+        return ((parent, _local_with(moved, node, index)) for index, parent in enumerate(node.parents))
+
+    return setting.trace.gradients, backward(setting.trace.view.order, edges_of)
 
 
 def _local_with(moved: Mapping[Value, float], node: Value, index: int) -> float:
