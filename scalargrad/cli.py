@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from .engine import Value
 from .explain.typed import read_numbers, record_expression
 from .files import write_whole
+from .messages import LANGUAGES, language_of_locale, say
 from .teach.examples import EXAMPLES, step
 from .teach.walkthrough import walkthrough
 
@@ -59,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     example.add_argument("network", nargs="?", choices=EXAMPLES, default="two-output", help="default: two-output")
     example.add_argument("--out", type=Path, metavar="DIR", help="where the files go (default: worked-example)")
     example.add_argument("--digits", type=int, default=8, metavar="N", help="decimals, 1 to 17 (default: 8)")
-    example.add_argument("--lang", choices=("en", "zh"), default="en", help="language of the page (default: en)")
+    _add_language(example)
     example.add_argument("--json", action="store_true", help="print the numbers in full precision as JSON instead")
     example.set_defaults(run=_example)
 
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("--wrt", action="append", metavar="NAME", help="derive the gradient of this name alone")
     explain.add_argument("--digits", type=int, default=6, metavar="N", help="decimals, 1 to 17 (default: 6)")
     explain.add_argument("--out", type=Path, metavar="DIR", help="write both pictures and the text there as well")
+    _add_language(explain)
     explain.set_defaults(run=_explain)
 
     page = commands.add_parser(
@@ -81,10 +83,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_formula(page)
     page.add_argument("--out", type=Path, default=Path("steps.html"), metavar="FILE", help="default: steps.html")
-    page.add_argument("--lang", choices=("en", "zh"), default="en", help="language of the page (default: en)")
+    _add_language(page)
     page.add_argument("--learning-rate", type=float, default=1.0, metavar="RATE", help="default: 1")
     page.set_defaults(run=_page)
     return parser
+
+
+def _add_language(parser: argparse.ArgumentParser) -> None:
+    own = language_of_locale()
+    parser.add_argument("--lang", choices=LANGUAGES, default=own, help=f"language (default: the locale's, here {own})")
 
 
 def _add_formula(parser: argparse.ArgumentParser) -> None:
@@ -102,27 +109,28 @@ def _example(options: argparse.Namespace) -> None:
 
     example = done.before
     roles: dict[str, Any] = {"inputs": example.inputs, "parameters": example.parameters, "targets": example.targets}
-    text = walkthrough(done, options.digits)
-    files = _pictures(example.root, **roles) | {
+    text = walkthrough(done, options.digits, options.lang)
+    files = _pictures(example.root, lang=options.lang, **roles) | {
         "steps.html": page(example.root, learning_rate=example.learning_rate, lang=options.lang, **roles).html,
         "worked-example.txt": text,
     }
-    written = _write(options.out or Path("worked-example"), files)
+    written = _write(options.out or Path("worked-example"), files, options.lang)
     print(text)
     print(written)
-    print("\nOpen steps.html in a browser to step through it: a double click will do.")
+    print("\n" + say("command", "open example", options.lang))
 
 
 def _explain(options: argparse.Namespace) -> None:
     from .explain.explaining import explain
 
     numbers = read_numbers(options.numbers)
-    text = explain(options.formula, numbers, options.wrt, options.digits)
+    text = explain(options.formula, numbers, options.wrt, options.digits, lang=options.lang)
     written = ""
     if options.out:
         root = record_expression(options.formula, numbers).root
         root.backward()
-        written = "\n\n" + _write(options.out, _pictures(root) | {"explained.txt": text + "\n"})
+        files = _pictures(root, lang=options.lang) | {"explained.txt": text + "\n"}
+        written = "\n\n" + _write(options.out, files, options.lang)
     print(text + written)
 
 
@@ -131,16 +139,18 @@ def _page(options: argparse.Namespace) -> None:
 
     root = record_expression(options.formula, read_numbers(options.numbers)).root
     path = write_page(root, options.out, learning_rate=options.learning_rate, lang=options.lang)
-    print(f"Written: {path}\nOpen it in a browser: a double click will do.")
+    written = say("command", "written", options.lang)
+    print(f"{written} {path}\n{say('command', 'open page', options.lang)}")
 
 
-def _pictures(root: Value, **roles: Any) -> dict[str, bytes | str]:
+def _pictures(root: Value, **options: Any) -> dict[str, bytes | str]:
     from .explain.drawing import draw
 
-    return {f"{view}.svg": draw(root, view, **roles).pipe("svg") for view in ("operations", "quantities")}
+    return {f"{view}.svg": draw(root, view, **options).pipe("svg") for view in ("operations", "quantities")}
 
 
-def _write(folder: Path, files: dict[str, bytes | str]) -> str:
+def _write(folder: Path, files: dict[str, bytes | str], lang: str) -> str:
     """Write files, all of them made before, into a folder, and give back the text that says where they are."""
     folder.mkdir(parents=True, exist_ok=True)
-    return "\n".join(["Written:", *(f"  {write_whole(folder / name, content)}" for name, content in files.items())])
+    paths = [f"  {write_whole(folder / name, content)}" for name, content in files.items()]
+    return "\n".join([say("command", "written", lang), *paths])

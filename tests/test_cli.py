@@ -127,7 +127,7 @@ def test_example_writes_the_page_as_well(tmp_path, capsys):
     main(["example", "shared-bias", "--lang", "zh", "--out", str(tmp_path)])
     page = (tmp_path / "steps.html").read_text(encoding="utf-8")
     assert '<html lang="zh' in page
-    assert "Open steps.html in a browser" in capsys.readouterr().out
+    assert "双击 steps.html" in capsys.readouterr().out
 
 
 FORMULA = "z = w*x + b; y = sigmoid(z); E = (y - t)**2 / 2"

@@ -3,6 +3,7 @@
 import pytest
 
 from scalargrad import trace
+from scalargrad.messages import LANGUAGES
 from scalargrad.teach.examples import (
     DOCUMENT_FORMS,
     EXAMPLES,
@@ -178,10 +179,11 @@ def test_the_forms_that_the_document_gives():
     assert evaluate(DOCUMENT_FORMS["b2"], two_output().numbers()) == -0.012409318556507402
 
 
-def test_the_slips_give_the_numbers_of_the_networks():
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_slips_give_the_numbers_of_the_networks(lang):
     assert len(SLIPS) == 5
     assert {network for slip in SLIPS for network in slip.networks} == set(EXAMPLES)
-    forward, shared, misprints, _, smallest = (slip.statement for slip in SLIPS)
+    forward, shared, misprints, _, smallest = (slip.statement(lang) for slip in SLIPS)
     assert "out_o2*w4" in forward
     made = {name: step(build) for name, build in EXAMPLES.items()}
     b2 = {path: evaluate(form, made["shared-bias"].before.numbers()) for path, form in SHARED_BIAS_PATHS.items()}

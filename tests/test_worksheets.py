@@ -373,7 +373,7 @@ def test_a_mistake_shows_in_the_updated_parameters_too(key):
     mark = sheet.check(f"new w1 = {line.node.data - 0.5 * wrong[line.node]:.8f}").marks[line.blank - 1]
     assert mark.verdict == "wrong"
     assert key in mark.mistakes
-    assert MISTAKES[key].name in str(sheet.check(f"new w1 = {line.node.data - 0.5 * wrong[line.node]:.8f}"))
+    assert MISTAKES[key].name() in str(sheet.check(f"new w1 = {line.node.data - 0.5 * wrong[line.node]:.8f}"))
 
 
 def test_the_slip_of_the_document_is_told():

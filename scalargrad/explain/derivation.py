@@ -17,6 +17,7 @@ from ..formulas import formula
 from ..formulas.formula import Expression
 from ..formulas.typesetting import Derivative, Equation, as_latex, as_text
 from ..graph.tracing import BackwardStep, trace
+from ..messages import say
 
 _LONGEST_TERM = 24  # factors that are written; of a longer product the middle is left out
 _MOST_FACTORS = 100_000  # over all the paths that are listed
@@ -37,8 +38,8 @@ class Path(NamedTuple):
 class Derivation:
     """The derivation of d root / d wrt. It shows itself as text, and in a notebook as formulas."""
 
-    def __init__(self, root: Value, wrt: Value, view: str, limit: int) -> None:
-        self.root, self.wrt = root, wrt
+    def __init__(self, root: Value, wrt: Value, view: str, limit: int, lang: str) -> None:
+        self.root, self.wrt, self.lang = root, wrt, lang
         traced = trace(root, view)
         self._view, self._gradients = traced.view, traced.gradients
         if not isinstance(wrt, Value) or wrt not in self._gradients:
@@ -74,10 +75,10 @@ class Derivation:
     @property
     def text(self) -> str:
         """The derivation for a terminal, 80 columns wide where the names allow it."""
-        paths = "1 path" if self.count == 1 else f"{readable(self.count)} paths"
-        blocks = [f"{paths} from {self._view.name(self.wrt)} to {self._view.name(self.root)}"]
+        ends = {"wrt": self._view.name(self.wrt), "root": self._view.name(self.root)}
+        blocks = [self._say("one path" if self.count == 1 else "paths", self.count, **ends)]
         blocks += map(as_text, self.equations)
-        blocks[2:2] = ["Factored:"] if len(blocks) > 2 else []
+        blocks[2:2] = [self._say("factored")] if len(blocks) > 2 else []
         return "\n\n".join([*blocks, *self._notes])
 
     @property
@@ -100,6 +101,12 @@ class Derivation:
 
     def _repr_markdown_(self) -> str:
         return self.markdown
+
+    def _say(self, key: str, count: int = 0, **names: str) -> str:
+        return say("explain", key, self.lang, count=readable(count, self.lang), **names)
+
+    def _more(self, key: str, count: int) -> list[Expression]:
+        return [formula.name(self._say(key, count))] if count > 0 else []
 
     # --- the paths ---------------------------------------------------------------------------------------------------
 
@@ -149,7 +156,7 @@ class Derivation:
         if self.root is self.wrt:
             return [Equation(left, [[[formula.number(1.0)]]])]
         terms = [self._term(path.factors) for path in self.paths]
-        over_paths = _equation(left, terms, self.sum, _more(self.count - len(terms), "paths"))
+        over_paths = _equation(left, terms, self.sum, self._more("more paths", self.count - len(terms)))
         if self.count > 1 and len(self._own) > 1:
             return [over_paths, *self._recursive(), *self._together()]
         if self.count > 1:
@@ -164,7 +171,13 @@ class Derivation:
     def _symbol(self, factor: BackwardStep) -> Expression:
         """Name a factor; marked where the name alone would mean the sum of all the ways between its ends."""
         same = [other.edge for other in self._below[factor.node] if other.parent is factor.parent]
-        mark = str(same.index(factor.edge) + 1) if len(same) > 1 else "direct" if self._has_detour(factor) else ""
+        mark = (
+            str(same.index(factor.edge) + 1)
+            if len(same) > 1
+            else self._say("direct")
+            if self._has_detour(factor)
+            else ""
+        )
         self._has_marks |= bool(mark)
         return self._derivative(factor.node, factor.parent, mark)
 
@@ -216,7 +229,7 @@ class Derivation:
         )
         if left_out > 0:
             for line in written:
-                line.insert(len(first) + half, formula.name(f"… {readable(left_out)} factors …"))
+                line.insert(len(first) + half, formula.name(self._say("factors", left_out)))
         return _Term(*written, self._product(factors, head))
 
     def _product(self, factors: tuple[BackwardStep, ...], head: Value | None) -> float:
@@ -236,7 +249,7 @@ class Derivation:
                 yield self._sum_of(left, [chain for part in parts.values() for chain in part], fsum(totals))
                 continue
             symbols = [self._derivative(head, node) for head in islice(parts, _MOST_TERMS)]
-            more = _more(len(parts) - len(symbols), "terms")
+            more = self._more("more terms", len(parts) - len(symbols))
             lines = ([*symbols, *more], [*map(_rounded, totals[:_MOST_TERMS]), *more], [_rounded(fsum(totals))])
             yield Equation(left, [[[term] for term in line] for line in lines])
             yield from map(self._sum_of, symbols, parts.values(), totals)
@@ -244,7 +257,7 @@ class Derivation:
     def _sum_of(self, left: Expression, chains: list[_Chain], total: float) -> Equation:
         """Write the sum over the edges of a node, the first of them where they are many."""
         terms = [self._term(*chain) for chain in chains[:_MOST_TERMS]]
-        return _equation(left, terms, total, _more(len(chains) - len(terms), "terms"))
+        return _equation(left, terms, total, self._more("more terms", len(chains) - len(terms)))
 
     def _chain(self, factor: BackwardStep, own: set[Value]) -> _Chain:
         """Follow an edge up to the first quantity that has an equation of its own, or to the head."""
@@ -295,16 +308,17 @@ class Derivation:
     def _notes(self) -> list[str]:
         notes = []
         if self.count > 1 and (more := len(self._own) - _MOST_EQUATIONS) > 0:
-            notes.append(f"… and {readable(more)} more quantities in the same way")
+            notes.append(self._say("more quantities", more))
         if self._has_marks:
-            notes.append("A mark (1, 2, direct) means: along this one edge, without the other ways between its ends.")
+            notes.append(self._say("marks"))
         return notes
 
 
-def derive(root: Value, wrt: Value, view: str = "quantities", limit: int = 20) -> Derivation:
+def derive(root: Value, wrt: Value, view: str = "quantities", limit: int = 20, lang: str = "en") -> Derivation:
     """Derive d root / d wrt over labelled "quantities" or all "operations", and list up to `limit` paths.
 
-    Raises ValueError where `wrt` is not in that view of the graph, OverflowError where a product is too large.
+    Its words are English or, with `lang` "zh", Chinese. Raises ValueError where `wrt` is not in that view of the graph,
+    OverflowError where a product is too large.
 
     >>> x, w = Value(2.0, label="x"), Value(0.5, label="w")
     >>> y = (x * w).sin()
@@ -317,10 +331,10 @@ def derive(root: Value, wrt: Value, view: str = "quantities", limit: int = 20) -
     """
     if limit < 1:
         raise ValueError(f"derive: needs a limit of 1 path or more, got {limit}")
-    return Derivation(root, wrt, view, limit)
+    return Derivation(root, wrt, view, limit, lang)
 
 
-def readable(count: int) -> str:
+def readable(count: int, lang: str = "en") -> str:
     """Write a count so that it can be read: all its digits, or of a very large one how many there are.
 
     >>> readable(1048576), readable(10**100)
@@ -329,7 +343,7 @@ def readable(count: int) -> str:
     if count < 10**12:
         return f"{count:,}".replace(",", " ")
     power = floor(digits := log10(count))
-    return f"about {floor(10 ** (digits - power + 1) + 1e-6) / 10}e+{power}"
+    return say("explain", "about", lang, number=f"{floor(10 ** (digits - power + 1) + 1e-6) / 10}e+{power}")
 
 
 class _Chain(NamedTuple):
@@ -353,10 +367,6 @@ def _equation(left: Expression, terms: list[_Term], total: float, more: list[Exp
         for line in sums:
             line.append(more)
     return Equation(left, [*sums, [[_rounded(total)]]])
-
-
-def _more(count: int, what: str) -> list[Expression]:
-    return [formula.name(f"… {readable(count)} more {what}")] if count > 0 else []
 
 
 def _rounded(value: float) -> Expression:

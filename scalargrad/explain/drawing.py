@@ -20,6 +20,7 @@ from ..engine import CONSTANT, Value, topological_order
 from ..formulas import formula
 from ..graph.roles import roles
 from ..graph.views import View, view_of
+from ..messages import say
 from . import rendering
 
 LARGEST = 500  # nodes; a larger graph takes minutes to lay out, and nobody can read it
@@ -122,6 +123,7 @@ def draw(
     depth: int | None = None,
     legend: bool = False,
     force: bool = False,
+    lang: str = "en",
 ) -> Drawing:
     """Draw the graph under `root`: its "operations", or its labelled "quantities".
 
@@ -129,7 +131,8 @@ def draw(
     of its end with respect to its start, with `formulas` also where that number comes from. A leaf that is not
     named in `inputs`, `parameters` or `targets` goes by the first letter of its label: w and b are parameters,
     y and t targets, all others inputs. With `depth` only the nodes at most so many edges from the root are drawn.
-    Raises ValueError for more than 500 nodes, unless `force` is set.
+    The words are English or, with `lang` "zh", Chinese. Raises ValueError for more than 500 nodes, unless `force` is
+    set.
 
     >>> x = Value(3.0, label="x")
     >>> "n0 -> n1 [label=6]" in draw(x * x, "quantities").source
@@ -151,16 +154,16 @@ def draw(
         if node.op and node.parents:
             symbol = node.op.symbol or node.op.name if view == "operations" else ""
             title = shown.name(node) if formulas or view == "quantities" else node.label
-        _add_node(drawing, names[node], role_of[node], symbol, _lines(node, title, digits))
+        _add_node(drawing, names[node], role_of[node], symbol, _lines(node, title, digits, lang))
     for node in nodes:
         _add_edges(drawing, shown, node, names, digits, edges, formulas)
     if legend:
-        _add_legend(drawing, [role for role in LOOKS if any(role_of[node] == role for node in nodes)])
+        _add_legend(drawing, lang, [role for role in LOOKS if any(role_of[node] == role for node in nodes)])
     captions = []
     if not any(node.grad for node in shown.order):
-        captions.append("backward() has not run: every gradient is 0")
+        captions.append(say("drawing", "not run", lang))
     if len(nodes) < len(shown.order):
-        captions.append(f"only the {len(nodes)} of {len(shown.order)} nodes at most {depth} edges from the root")
+        captions.append(say("drawing", "depth", lang, shown=len(nodes), count=len(shown.order), depth=depth))
     if captions:
         drawing.attr(label="\\n".join(captions))
     return drawing
@@ -199,11 +202,12 @@ def _too_large(view: View, name: str, count: int) -> str:
     )
 
 
-def _lines(node: Value, title: str, digits: int) -> list[str]:
+def _lines(node: Value, title: str, digits: int, lang: str) -> list[str]:
     """Write what a node says, line by line."""
     if node.op is CONSTANT and not node.label:
         return [_number(node.data, digits)]
-    return [*title.splitlines(), f"value {_number(node.data, digits)}", f"grad {_number(node.grad, digits)}"]
+    value, gradient = say("drawing", "value", lang), say("drawing", "gradient", lang)
+    return [*title.splitlines(), f"{value} {_number(node.data, digits)}", f"{gradient} {_number(node.grad, digits)}"]
 
 
 def _number(value: float, digits: int) -> str:
@@ -252,11 +256,11 @@ def _add_edges(
         drawing.edge(names[edge.parent], names[node], graphviz.nohtml(_escaped(lines)) if lines else None)
 
 
-def _add_legend(drawing: Drawing, shown: list[str]) -> None:
+def _add_legend(drawing: Drawing, lang: str, shown: list[str]) -> None:
     """Put a column of samples at the left, one for each role that the picture shows."""
     column = Drawing(name="cluster_legend", graph_attr={"label": "", "color": "#bbbbbb", "style": "rounded"})
     for role in shown:
-        _add_node(column, f"legend_{role}", role, "", [role])
+        _add_node(column, f"legend_{role}", role, "", [say("drawing", f"role.{role}", lang)])
     drawing.subgraph(column)
 
 

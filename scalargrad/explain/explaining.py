@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from ..engine import Number, Value
 from ..graph.roles import parameters_of
 from ..graph.tracing import trace
+from ..messages import say
 from .derivation import derive
 from .reporting import backward_text, forward_text, local_text
 from .typed import record_expression
@@ -22,12 +23,13 @@ def explain(
     wrt: str | Iterable[str] | None = None,
     digits: int = 6,
     view: str = "quantities",
+    lang: str = "en",
 ) -> str:
     """Explain the formulas of `source` with the numbers given for their names, for a terminal of 80 columns.
 
     The derivation is that of the names in `wrt`; without it, of the parameters (w..., b...), or else of every name
-    that has a number, up to twelve. Raises ValueError for a text that is no formula, as `record_expression` does,
-    and for a name that does not stand in it.
+    that has a number, up to twelve. `lang` is "en" or "zh". Raises ValueError for a text that is no formula, as
+    `record_expression` does, and for a name that does not stand in it.
 
     >>> print(explain("y = w**2", {"w": 3}))
     Forward pass
@@ -62,24 +64,26 @@ def explain(
                 near = get_close_matches(name, names, 1) or [", ".join(names)]
                 raise ValueError(f"explain: there is no {name!r} in the formulas; take {near[0]}")
         chosen = [names[name] for name in wanted]
-    return explain_graph(root, chosen, digits, view)
+    return explain_graph(root, chosen, digits, view, lang)
 
 
-def explain_graph(root: Value, wrt: Iterable[Value] | None = None, digits: int = 6, view: str = "quantities") -> str:
-    """Explain the graph under `root`, over labelled "quantities" or all "operations"; `wrt` as for `explain`.
+def explain_graph(
+    root: Value, wrt: Iterable[Value] | None = None, digits: int = 6, view: str = "quantities", lang: str = "en"
+) -> str:
+    """Explain the graph under `root`, over labelled "quantities" or all "operations".
 
-    Raises ValueError where one of `wrt` is not in that view of the graph.
+    `wrt` and `lang` are those of `explain`. Raises ValueError where one of `wrt` is not in that view of the graph.
     """
     passes = trace(root, view)
     derived = parameters_of(root) if wrt is None else list(wrt)
-    derivations = [derive(root, node, view).text for node in derived[:_MOST_DERIVATIONS]]
+    derivations = [derive(root, node, view, lang=lang).text for node in derived[:_MOST_DERIVATIONS]]
     if left_out := derived[_MOST_DERIVATIONS:]:
         first = passes.view.name(left_out[0])
-        derivations.append(f"and {len(left_out)} more: ask for each by its name, {first} for example")
+        derivations.append(say("explain", "left out", lang, count=len(left_out), first=first))
     parts = {
-        "Forward pass": forward_text(passes, digits),
-        "Local derivatives": local_text(passes, digits),
-        "Backward pass: upstream x local derivative": backward_text(passes, digits),
-        "Derivation": "\n\n".join(derivations),
+        "forward": forward_text(passes, digits),
+        "local": local_text(passes, digits),
+        "backward": backward_text(passes, digits, lang),
+        "derivation": "\n\n".join(derivations),
     }
-    return "\n\n".join(f"{title}\n\n{text}" for title, text in parts.items() if text)
+    return "\n\n".join(f"{say('explain', title, lang)}\n\n{text}" for title, text in parts.items() if text)

@@ -4,20 +4,24 @@ Reads a trace, and the formulas of its view.
 """
 
 import ast
+import re
 from math import isclose
 from textwrap import wrap
-from unicodedata import east_asian_width
 
 from ..engine import Value
 from ..formulas import formula
 from ..formulas.formula import Expression
+from ..formulas.typesetting import WIDTH, columns
 from ..graph.roles import is_number
 from ..graph.tracing import BackwardStep, Trace
 from ..graph.views import View
+from ..messages import say
 
-WIDTH = 80
 _MOST_DIGITS = 17  # what tells any two floats apart
 _HUGE = 1e16  # from here on a float has no decimals
+_WIDE = "[\u2e80-\u9fff\uff00-\uffef]"  # Chinese characters and signs
+_CLOSING = "[，。；：、！？）”》]"
+_UNBROKEN = re.compile(rf"[（“《]*(?:{_WIDE}|(?:(?!{_WIDE})[^\s（“《])+){_CLOSING}*\s*")
 
 
 def number_text(value: float, digits: int) -> str:
@@ -101,7 +105,7 @@ def local_text(trace: Trace, digits: int = 6) -> str:
     )
 
 
-def backward_text(trace: Trace, digits: int = 6) -> str:
+def backward_text(trace: Trace, digits: int = 6, lang: str = "en") -> str:
     """Write the backward pass: each contribution as upstream x local, and the running sum where paths meet.
 
     The nodes stand in the order in which backward visits them: each upstream is worked out above its use.
@@ -121,7 +125,8 @@ def backward_text(trace: Trace, digits: int = 6) -> str:
             steps.setdefault(step.parent, []).append(step)
     rows = [(index, step) for node in reversed(view.order) for index, step in enumerate(steps.get(node, []))]
     names = _padded([derivative_name(view, view.root, step.parent) + ":" for _, step in rows])
-    ways = _padded([f"via {view.name(step.node)}" for _, step in rows])
+    ways = _padded([say("explain", "via", lang, node=view.name(step.node)) for _, step in rows])
+    sum_is = f"{say('explain', 'sum', lang)} "
     upstream = _aligned([number_text(step.upstream, digits) for _, step in rows])
     local = _aligned([number_text(step.local, digits) for _, step in rows])
     sums = _aligned([number_text(number, digits) for _, step in rows for number in (step.contribution, step.total)])
@@ -130,22 +135,34 @@ def backward_text(trace: Trace, digits: int = 6) -> str:
     lines = [f"  {derivative_name(view, view.root, view.root)} = 1", ""]
     room = WIDTH - max(map(columns, products), default=0)
     beside = bool(rows) and room >= 4 + columns(names[0])  # the derivative beside its products, or else above them
-    sum_beside = beside and room >= 4 + columns(names[0]) + len(f"  sum {total[0]}")
+    sum_beside = beside and room >= 4 + columns(names[0]) + columns(f"  {sum_is}{total[0]}")
     for (index, _), name, product, so_far in zip(rows, names, products, total):
         if not beside and not index:
             lines.append(f"  {name}")
         margin = f"  {' ' * columns(name) if index else name}  " if beside else "    "
         lines.append(margin + product)
         if index and sum_beside:
-            lines[-1] += f"  sum {so_far}"
+            lines[-1] += f"  {sum_is}{so_far}"
         elif index:
-            lines.append(f"{'sum ':>{columns(margin + product) - len(so_far)}}{so_far}")
+            lines.append(f"{' ' * (columns(margin + product) - columns(sum_is + so_far))}{sum_is}{so_far}")
     return "\n".join(line.rstrip() for line in lines).rstrip()
 
 
-def columns(text: str) -> int:
-    """Count the columns that a text takes in a terminal: a Chinese character takes two."""
-    return sum(1 + (east_asian_width(sign) in "WF") for sign in text)
+def paragraph(text: str, first: str = "", rest: str = "") -> str:
+    """Set a text in lines of at most 80 columns, after the margins `first` and `rest`; Chinese breaks anywhere.
+
+    A line begins with no closing sign of Chinese and ends with no opening one.
+
+    >>> paragraph("梯度" * 30 + "。").splitlines()[1]
+    '梯度梯度梯度梯度梯度梯度梯度梯度梯度梯度。'
+    """
+    lines, line = [], first
+    for piece in _UNBROKEN.findall(text):
+        if columns(line + piece.rstrip()) > WIDTH and line not in (first, rest):
+            lines.append(line.rstrip())
+            line = rest
+        line += piece
+    return "\n".join([*lines, line.rstrip()])
 
 
 def with_numbers(view: View, node: Value, written: Expression) -> Expression | None:

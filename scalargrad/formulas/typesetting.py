@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from functools import reduce
 from itertools import pairwise
 from typing import NamedTuple
+from unicodedata import east_asian_width
 
 from . import formula
 from .formula import Expression, LaTeX, Notation
@@ -55,13 +56,13 @@ def as_text(equation: Equation) -> str:
     dy/dx = cos(x) * 2
     """
     left = formula.text(equation.left)
-    lines = [left] if len(left) > WIDTH // 3 else []
-    margin = "  " if lines else " " * len(left)
+    lines = [left] if columns(left) > WIDTH // 3 else []
+    margin = "  " if lines else " " * columns(left)
     for sign, written in _rows(equation, Notation(), parenthesised=False):
         line = f"{margin if lines else left} {sign} "
         parts = [f" * {factor}" if number else factor for number, factor in enumerate(written)]
-        for piece in [piece for part in parts for piece in _pieces(part, WIDTH - len(line))]:
-            if line.strip() and len(line) + len(piece) > WIDTH:
+        for piece in [piece for part in parts for piece in _pieces(part, WIDTH - columns(line))]:
+            if line.strip() and columns(line + piece) > WIDTH:
                 lines.append(line)
                 line = f"{margin}   {piece.lstrip()}"
             else:
@@ -80,6 +81,11 @@ def as_latex(equation: Equation) -> list[str]:
             lines.append(start + r" \cdot ".join(written[begin : begin + _IN_ROW]))
             start = r"&\qquad \cdot "
     return lines
+
+
+def columns(text: str) -> int:
+    """Count the columns that a text takes in a terminal: a Chinese character takes two."""
+    return sum(1 + (east_asian_width(sign) in "WF") for sign in text)
 
 
 def _rows(equation: Equation, notation: Notation, parenthesised: bool) -> Iterator[tuple[str, list[str]]]:
@@ -116,7 +122,7 @@ def _on_one_line(rows: list[tuple[str, list[str]]]) -> tuple[str, list[str]]:
 
 def _pieces(written: str, room: int) -> list[str]:
     """Cut a formula where a line of it may end: at the signs, or else the products, in the fewest parentheses."""
-    if len(written) <= room:
+    if columns(written) <= room:
         return [written]
     places, depth = [], 0
     for match in re.finditer(r" [+-] |(?<!\*)\*(?!\*)|[()]", written):

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from .. import nn
 from ..engine import Value, topological_order
 from ..functions import sigmoid
+from ..messages import say
 from ..train.losses import half_squared_error
 
 Numbers: TypeAlias = Mapping[str, float]  # label -> number
@@ -101,8 +102,12 @@ class Step:
 class Slip:
     """A place where a reader who steps through the document stumbles."""
 
+    key: str
     networks: tuple[str, ...]  # the examples in which it shows
-    statement: str
+
+    def statement(self, lang: str = "en") -> str:
+        """Say what the document writes, and what is right."""
+        return say("walkthrough", f"slip.{self.key}", lang)
 
 
 def two_output(parameters: Numbers = TWO_OUTPUT) -> Example:
@@ -200,32 +205,11 @@ def evaluate(form: str, numbers: Numbers) -> float:
 
 
 SLIPS: tuple[Slip, ...] = (
-    Slip(
-        ("two-output", "shared-bias"),
-        "The forward pass writes net_o1 = out_h1*w3 + out_o2*w4 + b2, but an output cannot feed an output: out_h2 is "
-        "meant. That makes w4 the edge h2 -> o1, while the backward pass uses w4, as here, for h1 -> o2.",
-    ),
-    Slip(
-        ("shared-bias",),
-        "dE_total/db2 has only the path through o1, -0.03050209. That is right where b2 belongs to o1 alone. Here b2 "
-        "is in both outputs: the path through o2 adds 0.12246708, and the gradient is 0.09196499.",
-    ),
-    Slip(
-        ("two-output",),
-        "The published numbers give the gradients of w4 and w8 as 0.5870176 and 0.612567, ten times too large: they "
-        "are 0.05870176 and 0.0612567, and the updated weights are right. The gradient of w7, -0.00907194, has lost "
-        "its sign where it is subtracted; the result is right.",
-    ),
-    Slip(
-        ("two-output", "shared-bias"),
-        "The derivation of the general delta writes d(w*net)/dnet where the output is meant, w*out, and sigma' of "
-        "net^(L), of the last layer, where it means net^(l), of the layer in question.",
-    ),
-    Slip(
-        ("two-output", "shared-bias"),
-        "The error is said to be the smallest after the update. It is smaller: 0.40801310 before and 0.39198208 "
-        "after in the two-output network, 0.35197668 before and 0.33482190 after with the shared bias.",
-    ),
+    Slip("forward", ("two-output", "shared-bias")),
+    Slip("shared", ("shared-bias",)),
+    Slip("misprints", ("two-output",)),
+    Slip("delta", ("two-output", "shared-bias")),
+    Slip("smallest", ("two-output", "shared-bias")),
 )
 
 

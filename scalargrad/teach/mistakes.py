@@ -6,16 +6,17 @@ Reads the rules, the engine and the trace. No graph is changed: each mistake wor
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from math import isclose, isfinite
-from textwrap import wrap
 from typing import NamedTuple, TypeAlias
 
 from ..engine import Value
-from ..explain.reporting import WIDTH, columns, derivative_name, number_text
+from ..explain.reporting import derivative_name, number_text, paragraph
+from ..formulas.typesetting import columns
 from ..graph.chain_rule import backward
 from ..graph.replay import record_again
 from ..graph.roles import is_number, parameters_of
 from ..graph.tracing import Trace, trace
 from ..graph.views import Operations
+from ..messages import catalogue, say
 from ..rules import Rule, function_of
 
 Gradients: TypeAlias = dict[Value, float]
@@ -36,11 +37,18 @@ class _Setting(NamedTuple):
 
 
 class Mistake(NamedTuple):
-    """One confusion: its name, what goes wrong and why, and the code that makes it."""
+    """One confusion, and the code that makes it."""
 
-    name: str
-    why: str
+    key: str
     work: Callable[[_Setting], tuple[Gradients, Gradients]]  # the right gradients and the wrong ones
+
+    def name(self, lang: str = "en") -> str:
+        """Say in a few words what is done wrong."""
+        return say("mistakes", self.key, lang)
+
+    def why(self, lang: str = "en") -> str:
+        """Say what goes wrong then, and why."""
+        return say("mistakes", f"{self.key}.why", lang)
 
 
 class Comparison(NamedTuple):
@@ -52,24 +60,32 @@ class Comparison(NamedTuple):
     wrong: Gradients
     first: Value | None  # where they part first, in the order in which backward visits; None where they never do
 
-    def text(self, digits: int = 6) -> str:
+    def text(self, digits: int = 6, lang: str = "en") -> str:
         """Write the comparison as a table of the labelled quantities, with a mark where the two first part."""
+        words = catalogue("mistakes", lang)
         names = Operations(self.root)
-        shown = [node for node in reversed(names.order) if node.label or node in (self.root, self.first)]
-        cells = [("", "right", "mistaken")]
-        for node in shown:
+        cells = [("", words["right"], words["mistaken"])]
+        for node in self.shown:
             right, wrong = (number_text(gradients[node], digits) for gradients in (self.right, self.wrong))
             cells.append((derivative_name(names, self.root, node), right, wrong))
-        marks = ["", *("<- here they part" if node is self.first else "" for node in shown)]
+        marks = ["", *(words["first"] if node is self.first else "" for node in self.shown)]
         widths = [max(map(columns, column)) for column in zip(*cells)]
+        spaces = [[" " * (width - columns(cell)) for cell, width in zip(row, widths)] for row in cells]
         lines = [
-            f"  {name}{' ' * (widths[0] - columns(name))}  {right:>{widths[1]}}  {wrong:>{widths[2]}}  {mark}".rstrip()
-            for (name, right, wrong), mark in zip(cells, marks)
+            f"  {name}{after}  {before[0]}{right}  {before[1]}{wrong}  {mark}".rstrip()
+            for (name, right, wrong), (after, *before), mark in zip(cells, spaces, marks)
         ]
-        heading = [f"Mistake: {self.mistake.name}", *wrap(self.mistake.why, WIDTH)]
-        return "\n".join(
-            [*heading, "", *lines, *([] if self.first is not None else ["", "On this graph it changes nothing."])]
-        )
+        heading = [say("mistakes", "heading", lang, name=self.mistake.name(lang)), paragraph(self.mistake.why(lang))]
+        return "\n".join([*heading, "", *lines, *([] if self.first is not None else ["", words["nothing"]])])
+
+    @property
+    def shown(self) -> list[Value]:
+        """The labelled quantities, the root, and where the two part, as backward visits them."""
+        order = reversed(Operations(self.root).order)
+        return [node for node in order if node.label or node in (self.root, self.first)]
+
+    def __repr__(self) -> str:
+        return self.text()
 
 
 def compare(
@@ -93,7 +109,7 @@ def compare(
     setting = _Setting(trace(root), parameters_of(root, parameters), learning_rate)
     right, wrong = chosen.work(setting)
     if not all(map(isfinite, wrong.values())):
-        raise OverflowError(f"{chosen.name}: a mistaken gradient is too large for a float")
+        raise OverflowError(f"{chosen.name()}: a mistaken gradient is too large for a float")
     visited = (node for node in reversed(setting.trace.view.order) if not is_number(node))
     first = next((node for node in visited if not isclose(right[node], wrong[node], rel_tol=1e-9)), None)
     return Comparison(chosen, root, right, wrong, first)
@@ -205,45 +221,14 @@ def _local_with(moved: Mapping[Value, float], node: Value, index: int) -> float:
 
 
 MISTAKES: dict[str, Mistake] = {
-    "recursion": Mistake(
-        "recursion without topological order",
-        "Each node hands its gradient down as soon as it is reached, and again on every other way to it, so what it "
-        "held before is handed down a second time: nobody waited until all its contributions were in.",
-        _recursion,
-    ),
-    "assignment": Mistake(
-        "= instead of +=",
-        "Where paths meet, each contribution takes the place of the one before it, so that only the last path counts "
-        "and not the sum.",
-        _assignment,
-    ),
-    "not zeroed": Mistake(
-        "gradients not zeroed between two steps",
-        "The gradients of the first step still stand in the leaves when the second backward adds its own, so the "
-        "second update uses the sum of both.",
-        _not_zeroed,
-    ),
-    "not reset": Mistake(
-        "interior gradients not reset before a second backward",
-        "The second backward starts from interior gradients that still hold the first pass, so what they hold flows "
-        "down once more and the leaves get more than twice their gradient.",
-        _not_reset,
-    ),
-    "updated too early": Mistake(
-        "hidden gradients worked out with output weights already updated",
-        "The output weights were updated before the error was passed back through them, so the hidden gradients "
-        "belong to no forward pass that was ever made.",
-        _updated_too_early,
-    ),
-    "before backward": Mistake(
-        "graph drawn before backward",
-        "Every gradient still is the zero that it was made with, because backward has not run yet.",
-        _before_backward,
-    ),
-    "changed between": Mistake(
-        "parameters changed between forward and backward",
-        "The parameters were changed after the forward pass, so the local derivatives are worked out from the new "
-        "numbers and everything else still from the old ones.",
-        _changed_between,
-    ),
+    mistake.key: mistake
+    for mistake in (
+        Mistake("recursion", _recursion),
+        Mistake("assignment", _assignment),
+        Mistake("not zeroed", _not_zeroed),
+        Mistake("not reset", _not_reset),
+        Mistake("updated too early", _updated_too_early),
+        Mistake("before backward", _before_backward),
+        Mistake("changed between", _changed_between),
+    )
 }

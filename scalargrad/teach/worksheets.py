@@ -66,7 +66,7 @@ class Marking:
             if mark.verdict != "right":
                 place = f"({mark.blank}) {mark.name} = {mark.given or '____'}" if mark.blank else repr(mark.given)
                 lines.append(f"{place}: {mark.verdict}")
-                lines += [f"    perhaps {MISTAKES[key].name}: {MISTAKES[key].why}" for key in mark.mistakes]
+                lines += [f"    perhaps {MISTAKES[key].name()}: {MISTAKES[key].why()}" for key in mark.mistakes]
         return "\n".join(lines)
 
 
