@@ -5,7 +5,7 @@ The numbers of the steps are those of document 002. Run: python demos/xor.py
 
 import scalargrad
 from scalargrad import nn
-from scalargrad.formulas import formula
+from scalargrad.formulas import notation
 from scalargrad.train import data
 from scalargrad.train.fitting import fit
 
@@ -30,7 +30,7 @@ def explain(step):
     print("4. 5. Forward, to the loss")
     for node, value in trace.forward:
         if node.parents:
-            print(f"   {node.label:7} = {formula.text(trace.view.formula(node))} = {value:.6g}")
+            print(f"   {node.label:7} = {notation.text(trace.view.formula(node))} = {value:.6g}")
     print("6. 7. 8. Backward: the deltas, then the gradients")
     for node, gradient in reversed(trace.gradients.items()):
         paths = [edge for edge in trace.backward if edge.parent is node]

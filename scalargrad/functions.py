@@ -14,7 +14,7 @@ from typing import Any, Protocol, overload
 
 from .engine import Number, Value, as_value
 from .engine import operation as recorder
-from .formulas import formula as formulas
+from .formulas import notation, tree
 from .rules import FUNCTIONS, RULES, Rule
 
 
@@ -50,9 +50,7 @@ def of_rule(rule: Rule) -> Any:
         return result if any(isinstance(operand, Value) for operand in operands) else result.data
 
     function.__name__ = function.__qualname__ = rule.name
-    function.__doc__ = (
-        f"Compute {formulas.text(formulas.value_formula(rule))}, and record it where an operand is a Value."
-    )
+    function.__doc__ = f"Compute {notation.text(tree.value_formula(rule))}, and record it where an operand is a Value."
     return function
 
 

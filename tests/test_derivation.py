@@ -14,7 +14,7 @@ import pytest
 import scalargrad
 from scalargrad import Value, derive, topological_order
 from scalargrad.explain.derivation import readable
-from scalargrad.formulas.formula import text
+from scalargrad.formulas.notation import text
 from scalargrad.formulas.typesetting import Derivative, _pieces
 from scalargrad.graph.tracing import trace
 from scalargrad.rules import FUNCTIONS, RULES

@@ -7,19 +7,10 @@ import re
 
 import pytest
 
-from scalargrad.formulas.formula import (
-    latex,
-    name,
-    number,
-    parse,
-    product,
-    size,
-    substitute,
-    sum_of,
-    text,
-    tidy,
-    value_formula,
-)
+from scalargrad.formulas.latex import latex
+from scalargrad.formulas.notation import text
+from scalargrad.formulas.tidying import tidy
+from scalargrad.formulas.tree import name, number, parse, product, size, substitute, sum_of, value_formula
 from scalargrad.rules import FUNCTIONS, RULES
 
 # --- tidying ----------------------------------------------------------------------------------------------------------

@@ -4,8 +4,8 @@ import pytest
 
 from scalargrad import Value
 from scalargrad.engine import operation
-from scalargrad.formulas.formula import parse
 from scalargrad.formulas.mathml import parts, tree
+from scalargrad.formulas.tree import parse
 from scalargrad.graph.views import local_derivative
 from scalargrad.rules import RULES
 

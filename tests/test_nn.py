@@ -10,7 +10,8 @@ import weakref
 import pytest
 
 from scalargrad import Value, nn, sigmoid
-from scalargrad.formulas.formula import latex, name
+from scalargrad.formulas.latex import latex
+from scalargrad.formulas.tree import name
 from scalargrad.functions import operation
 from scalargrad.graph.views import Quantities
 from scalargrad.rules import RULES

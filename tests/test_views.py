@@ -5,7 +5,7 @@ import random
 import pytest
 
 from scalargrad import Value, sigmoid
-from scalargrad.formulas import formula
+from scalargrad.formulas import notation
 from scalargrad.graph.roles import roles
 from scalargrad.graph.views import Operations, Quantities, view_of
 
@@ -25,9 +25,9 @@ def described(view):
     """Write a view out: each node that is no leaf with its formula and its derivatives."""
     return {
         view.name(node): (
-            formula.text(view.formula(node)),
+            notation.text(view.formula(node)),
             {
-                view.name(edge.parent): formula.text(derivative)
+                view.name(edge.parent): notation.text(derivative)
                 for edge, derivative in zip(view.edges(node), view.derivatives(node))
             },
         )
@@ -96,7 +96,7 @@ def test_derivative_formulas_have_the_value_of_their_numbers():
         for node in view.order:
             for edge, derivative in zip(view.edges(node), view.derivatives(node)):
                 if edge.parent.op is None or edge.parent.parents:
-                    assert eval(formula.text(derivative), numbers) == pytest.approx(edge.derivative, rel=1e-14)
+                    assert eval(notation.text(derivative), numbers) == pytest.approx(edge.derivative, rel=1e-14)
 
 
 def test_a_formula_too_long_to_read_is_elided():
@@ -105,7 +105,7 @@ def test_a_formula_too_long_to_read_is_elided():
         total = total * 2 + 1
     total.label = "total"
     view = Quantities(total)
-    assert formula.text(view.formula(total)) == "…"
+    assert notation.text(view.formula(total)) == "…"
     assert view.edges(total)[0].derivative == 2.0**500
 
 
@@ -142,6 +142,6 @@ def test_a_leaf_made_by_hand_has_a_name_and_a_plain_number_is_one():
     c = a * b + 3
     view = Operations(c)
     assert [view.name(node) for node in view.order] == ["v1", "v2", "v3", "3", "v4"]
-    assert [formula.text(derivative) for derivative in view.derivatives(view.order[2])] == ["v2", "v1"]
+    assert [notation.text(derivative) for derivative in view.derivatives(view.order[2])] == ["v2", "v1"]
     c.label = "c"
-    assert formula.text(Quantities(c).formula(c)) == "(-4)*2 + 3"
+    assert notation.text(Quantities(c).formula(c)) == "(-4)*2 + 3"

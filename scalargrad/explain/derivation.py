@@ -13,8 +13,8 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from ..engine import Value
-from ..formulas import formula
-from ..formulas.formula import Expression
+from ..formulas import notation, tidying, tree
+from ..formulas.tree import Expression
 from ..formulas.typesetting import Derivative, Equation, as_latex, as_text
 from ..graph.tracing import BackwardStep, trace
 from ..messages import say
@@ -106,7 +106,7 @@ class Derivation:
         return say("explain", key, self.lang, count=readable(count, self.lang), **names)
 
     def _more(self, key: str, count: int) -> list[Expression]:
-        return [formula.name(self._say(key, count))] if count > 0 else []
+        return [tree.name(self._say(key, count))] if count > 0 else []
 
     # --- the paths ---------------------------------------------------------------------------------------------------
 
@@ -154,7 +154,7 @@ class Derivation:
         """The sum over the paths; where there are several, also the recursive form, linear in the graph."""
         left = self._derivative(self.root, self.wrt)
         if self.root is self.wrt:
-            return [Equation(left, [[[formula.number(1.0)]]])]
+            return [Equation(left, [[[tree.number(1.0)]]])]
         terms = [self._term(path.factors) for path in self.paths]
         over_paths = _equation(left, terms, self.sum, self._more("more paths", self.count - len(terms)))
         if self.count > 1 and len(self._own) > 1:
@@ -166,7 +166,7 @@ class Derivation:
         return [over_paths]
 
     def _derivative(self, of: Value, to: Value, mark: str = "") -> Expression:
-        return formula.name(Derivative(self._view.name(of), self._view.name(to), mark))
+        return tree.name(Derivative(self._view.name(of), self._view.name(to), mark))
 
     def _symbol(self, factor: BackwardStep) -> Expression:
         """Name a factor; marked where the name alone would mean the sum of all the ways between its ends."""
@@ -199,7 +199,7 @@ class Derivation:
         node = factor.node
         if node not in self._formulas:
             self._formulas[node] = () if self._hides_much(node) else self._view.derivatives(node)
-        return self._formulas[node][factor.edge] if self._formulas[node] else formula.name("…")
+        return self._formulas[node][factor.edge] if self._formulas[node] else tree.name("…")
 
     def _hides_much(self, node: Value) -> bool:
         """Tell whether so many unlabelled operations lie right under a node that no formula of it can be read."""
@@ -229,7 +229,7 @@ class Derivation:
         )
         if left_out > 0:
             for line in written:
-                line.insert(len(first) + half, formula.name(self._say("factors", left_out)))
+                line.insert(len(first) + half, tree.name(self._say("factors", left_out)))
         return _Term(*written, self._product(factors, head))
 
     def _product(self, factors: tuple[BackwardStep, ...], head: Value | None) -> float:
@@ -283,7 +283,7 @@ class Derivation:
         heads = {self.root: self.root}
         for factor in self._below[self.root]:
             alone = len(self._above[factor.parent]) == 1 and factor.parent is not self.wrt
-            if alone and factor.local == 1 and formula.text(self._local(factor)) == "1":
+            if alone and factor.local == 1 and notation.text(self._local(factor)) == "1":
                 heads[factor.parent] = factor.parent
         for node in reversed(self._between):
             if node not in heads:
@@ -295,11 +295,11 @@ class Derivation:
         """Write the recursive form in one piece, where it is short enough to be read."""
         if len(self._between) > _LARGEST_TOGETHER:
             return
-        whole = {self.root: formula.number(1.0)}
+        whole = {self.root: tree.number(1.0)}
         for node in reversed(self._between[:-1]):
-            terms = [formula.product(whole[factor.node], self._local(factor)) for factor in self._above[node]]
-            whole[node] = formula.tidy(reduce(formula.sum_of, terms))
-            if formula.size(whole[node]) > _LARGEST_TOGETHER or "…" in formula.text(whole[node]):
+            terms = [tree.product(whole[factor.node], self._local(factor)) for factor in self._above[node]]
+            whole[node] = tidying.tidy(reduce(tree.sum_of, terms))
+            if tree.size(whole[node]) > _LARGEST_TOGETHER or "…" in notation.text(whole[node]):
                 return
         left = self._derivative(self.root, self.wrt)
         yield Equation(left, [[[whole[self.wrt]]], [[_rounded(self.sum)]]])
@@ -370,8 +370,8 @@ def _equation(left: Expression, terms: list[_Term], total: float, more: list[Exp
 
 
 def _rounded(value: float) -> Expression:
-    return formula.number(float(f"{value:.8g}"))
+    return tree.number(float(f"{value:.8g}"))
 
 
 def _tidy_product(factors: list[Expression]) -> Expression:
-    return formula.tidy(reduce(formula.product, factors))
+    return tidying.tidy(reduce(tree.product, factors))

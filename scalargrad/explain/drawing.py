@@ -17,7 +17,7 @@ import graphviz
 
 from .. import markup
 from ..engine import CONSTANT, Value, topological_order
-from ..formulas import formula
+from ..formulas import notation
 from ..graph.roles import roles
 from ..graph.views import View, view_of
 from ..messages import say
@@ -251,7 +251,7 @@ def _add_edges(
         if edge.parent not in names:
             continue
         lines = [_number(edge.derivative, digits)] if edges and edge.parent.op is not CONSTANT else []
-        if lines and written and (text := formula.text(written[position])) != lines[0]:
+        if lines and written and (text := notation.text(written[position])) != lines[0]:
             lines = [text, f"= {lines[0]}"]
         drawing.edge(names[edge.parent], names[node], graphviz.nohtml(_escaped(lines)) if lines else None)
 

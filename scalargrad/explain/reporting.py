@@ -9,8 +9,8 @@ from math import isclose
 from textwrap import wrap
 
 from ..engine import Value
-from ..formulas import formula
-from ..formulas.formula import Expression
+from ..formulas import notation, tree
+from ..formulas.tree import Expression
 from ..formulas.typesetting import WIDTH, columns
 from ..graph.roles import is_number
 from ..graph.tracing import BackwardStep, Trace
@@ -47,13 +47,13 @@ def number_text(value: float, digits: int) -> str:
     return short if isclose(float(short), value, rel_tol=1e-14) else f"{mantissa}e{exponent}"
 
 
-class WithDigits(formula.Notation):
+class WithDigits(notation.Notation):
     """The text of a formula with its numbers written by `number_text`."""
 
     def __init__(self, digits: int) -> None:
         self.digits = digits
 
-    def number(self, value: float) -> str:
+    def figures(self, value: float) -> str:
         return number_text(value, self.digits)
 
 
@@ -172,7 +172,7 @@ def with_numbers(view: View, node: Value, written: Expression) -> Expression | N
     told_apart = all(numbers.setdefault(view.name(owner), owner.data) == owner.data for owner in owners)
     if not told_apart or any(isinstance(part, ast.Name) and part.id == "…" for part in ast.walk(written)):
         return None
-    return formula.substitute(written, {name: formula.number(number) for name, number in numbers.items()}, {})
+    return tree.substitute(written, {name: tree.number(number) for name, number in numbers.items()}, {})
 
 
 def _worked(view: View, node: Value, written: Expression | None, value: float, digits: int) -> list[str]:

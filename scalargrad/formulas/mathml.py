@@ -10,7 +10,9 @@ from typing import TypeAlias
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from .formula import Expression, Notation, label_parts
+from .labels import label_parts
+from .notation import Notation
+from .tree import Expression
 
 Tree: TypeAlias = "str | list[Tree]"
 
@@ -23,14 +25,18 @@ class MathML(Notation):
     """The MathML of a formula whose names are the numbers of nodes: `n12` becomes `<n>12</n>`, for the page to fill."""
 
     fraction_bar = True
+    powers_of_ten = True
 
     def name(self, label: str) -> str:
         return f"<n>{label[1:]}</n>" if re.fullmatch(r"n\d+", label) else f"<mi>{escape(label)}</mi>"
 
     def number(self, value: float) -> str:
-        digits, _, exponent = f"{value:.12g}".partition("e")
-        power = f"<mo>×</mo><msup><mn>10</mn><mn>{int(exponent)}</mn></msup>".replace("-", "−") if exponent else ""
-        return f"<mn>{digits}</mn>{power}"
+        written = super().number(value)
+        return written if written.startswith("<") else f"<mn>{written}</mn>"
+
+    def power_of_ten(self, digits: str, exponent: int) -> str:
+        raised = f"{exponent}".replace("-", "−")
+        return f"<mn>{digits}</mn><mo>×</mo><msup><mn>10</mn><mn>{raised}</mn></msup>"
 
     def sum(self, left: str, sign: str, right: str) -> str:
         return f"{left}<mo>{sign.replace('-', '−')}</mo>{right}"
@@ -66,7 +72,7 @@ _mathml = MathML()
 def tree(expression: Expression) -> Tree:
     """Write an expression whose names are numbers of nodes as a tree of MathML.
 
-    >>> from scalargrad.formulas.formula import parse
+    >>> from scalargrad.formulas.tree import parse
     >>> tree(parse("n0 * n1 + 2"))
     ['mrow', ['n', '0'], ['times'], ['n', '1'], ['mo', '+'], ['mn', '2']]
     """

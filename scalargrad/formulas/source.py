@@ -11,7 +11,8 @@ from functools import reduce
 from typing import Any, NamedTuple
 
 from ..rules import RULES, Rule
-from .formula import Expression, Notation, name, number, parse, product
+from .notation import Notation
+from .tree import Expression, name, number, parse, product
 
 LOOSE, SUM, PRODUCT, POWER, ATOM = range(-1, 4)  # how tightly a text holds together, as in `Notation`
 PRIMITIVES = ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "tanh", "pow", "abs")

@@ -13,8 +13,9 @@ from itertools import pairwise
 from typing import NamedTuple
 from unicodedata import east_asian_width
 
-from . import formula
-from .formula import Expression, LaTeX, Notation
+from .latex import LaTeX
+from .notation import PRODUCT, SUM, Notation, text
+from .tree import Expression
 
 WIDTH = 80  # columns of a terminal
 _IN_ROW = 6  # factors, or terms that are one number or name, in one row of LaTeX
@@ -52,10 +53,11 @@ class _LaTeX(LaTeX):
 def as_text(equation: Equation) -> str:
     """Write an equation for a terminal, 80 columns wide where the names allow it.
 
-    >>> print(as_text(Equation(formula.name(Derivative("y", "x")), [[[formula.parse("cos(x)"), formula.parse("2")]]])))
+    >>> from scalargrad.formulas.tree import name, parse
+    >>> print(as_text(Equation(name(Derivative("y", "x")), [[[parse("cos(x)"), parse("2")]]])))
     dy/dx = cos(x) * 2
     """
-    left = formula.text(equation.left)
+    left = text(equation.left)
     lines = [left] if columns(left) > WIDTH // 3 else []
     margin = "  " if lines else " " * columns(left)
     for sign, written in _rows(equation, Notation(), parenthesised=False):
@@ -97,10 +99,10 @@ def _rows(equation: Equation, notation: Notation, parenthesised: bool) -> Iterat
             sign = "+" if rows else "="
             if rows and isinstance(first, ast.UnaryOp):
                 sign, first = "-", first.operand
-            written = [notation.write(first, formula.PRODUCT if others and not _is_negative(first) else formula.SUM)]
+            written = [notation.write(first, PRODUCT if others and not _is_negative(first) else SUM)]
             for factor in others:
                 bare = _is_negative(factor) and not parenthesised
-                written.append(notation.write(factor, formula.SUM if bare else formula.PRODUCT))
+                written.append(notation.write(factor, SUM if bare else PRODUCT))
             rows.append((sign, written))
         if all(len(written) == 1 for _, written in rows):
             length = _IN_ROW if parenthesised else len(rows)

@@ -12,7 +12,7 @@ from math import inf, isclose, isfinite
 from typing import NamedTuple
 
 from ..engine import CONSTANT, Value
-from ..formulas import formula
+from ..formulas import notation, tree
 from ..rules import Rule, function_of
 from .differences import Slope, kink, slopes, step_for
 from .tracing import trace
@@ -135,7 +135,7 @@ def _first_wrong(names: Operations, step: float | None, tolerance: float) -> Gra
             found = _compare("", node, partial, moved, operands[index], step, tolerance)
             if found.verdict == "wrong":
                 at = ", ".join(f"{name} = {operand}" for name, operand in zip("ab", operands))
-                written = formula.text(names.formula(node) or formula.name(rule.name))
+                written = notation.text(names.formula(node) or tree.name(rule.name))
                 return found._replace(name=f"{rule.name}, d/d{'ab'[index]} in {names.name(node)} = {written} at {at}")
     return None
 

@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 
 from .. import functions
 from ..engine import CONSTANT, Value, as_value, topological_order
-from ..formulas import formula
-from ..formulas.formula import Expression
+from ..formulas import tree
+from ..formulas.tree import Expression
 from ..rules import FUNCTIONS, RULES, Rule
 
 Term: TypeAlias = Value | float  # a float stands for what does not depend on anything: it needs no node
@@ -77,7 +77,7 @@ def _partial(node: Value, rule: Rule, index: int) -> Term:
         name: operand.data if operand.op is CONSTANT else operand for name, operand in operands.items()
     }
     own = {name: _checked(rule, name, function) for name, function in rule.functions.items()}
-    chosen = formula.substitute(formula.parse(rule.partials[index]), {}, numbers)
+    chosen = tree.substitute(tree.parse(rule.partials[index]), {}, numbers)
     return _evaluate(chosen, words | {"y": node}, own)
 
 

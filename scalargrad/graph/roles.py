@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..engine import CONSTANT, Value, topological_order
-from ..formulas.formula import label_parts
+from ..formulas.labels import label_parts
 
 _ROLE_OF_LETTER = {"w": "parameter", "b": "parameter", "y": "target", "t": "target"}
 

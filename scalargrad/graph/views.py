@@ -10,8 +10,8 @@ from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from ..engine import Value, topological_order
-from ..formulas import formula
-from ..formulas.formula import Expression
+from ..formulas import notation, tidying, tree
+from ..formulas.tree import Expression
 from ..rules import Rule
 from .chain_rule import backward
 from .roles import is_number
@@ -70,7 +70,7 @@ class Operations:
         taken = {node.label for node in self.order}
         free = (name for name in map("v{}".format, range(1, 2 * len(self.order) + 1)) if name not in taken)
         return {
-            node: node.label or (formula.text(formula.number(node.data)) if is_number(node) else next(free))
+            node: node.label or (notation.text(tree.number(node.data)) if is_number(node) else next(free))
             for node in self.order
         }
 
@@ -95,7 +95,7 @@ class Operations:
         return tuple(local_derivative(node, index, self._expression) for index in range(len(node.parents)))
 
     def _expression(self, node: Value) -> Expression:
-        return formula.number(node.data) if is_number(node) else formula.name(self._names[node])
+        return tree.number(node.data) if is_number(node) else tree.name(self._names[node])
 
 
 class Quantities:
@@ -157,21 +157,19 @@ class Quantities:
 
         def expression(inner: Value) -> Expression:
             if self._is_shown(inner):
-                return formula.name(self.name(inner))
-            return written[inner] if inner.parents else formula.number(inner.data)
+                return tree.name(self.name(inner))
+            return written[inner] if inner.parents else tree.number(inner.data)
 
         for inner in region.hidden:
             if inner.parents:
                 written[inner] = _readable(value_formula(inner, expression))
-        derivative: dict[Value, Expression] = {node: formula.number(1.0)}
+        derivative: dict[Value, Expression] = {node: tree.number(1.0)}
         for inner in reversed(region.hidden):
             for index, parent in enumerate(inner.parents):
-                path = formula.product(derivative[inner], local_derivative(inner, index, expression))
-                derivative[parent] = _readable(
-                    formula.sum_of(derivative[parent], path) if parent in derivative else path
-                )
+                path = tree.product(derivative[inner], local_derivative(inner, index, expression))
+                derivative[parent] = _readable(tree.sum_of(derivative[parent], path) if parent in derivative else path)
         return written.get(node, expression(node)), tuple(
-            formula.tidy(derivative[edge.parent]) for edge in region.edges
+            tidying.tidy(derivative[edge.parent]) for edge in region.edges
         )
 
 
@@ -182,14 +180,14 @@ class _Region(NamedTuple):
 
 def value_formula(node: Value, expression: Callable[[Value], Expression]) -> Expression:
     """Give the formula of an operation with the expressions of its operands put in."""
-    return formula.substitute(formula.value_formula(_rule(node)), _words(node, expression), {})
+    return tree.substitute(tree.value_formula(_rule(node)), _words(node, expression), {})
 
 
 def local_derivative(node: Value, index: int, expression: Callable[[Value], Expression]) -> Expression:
     """Give the formula of one local derivative with the expressions of operands and value put in, tidied."""
     numbers = {"y": node.data, **dict(zip("ab", (parent.data for parent in node.parents)))}
     words = {"y": expression(node), **_words(node, expression)}
-    return formula.tidy(formula.substitute(formula.parse(_rule(node).partials[index]), words, numbers))
+    return tidying.tidy(tree.substitute(tree.parse(_rule(node).partials[index]), words, numbers))
 
 
 def _words(node: Value, expression: Callable[[Value], Expression]) -> dict[str, Expression]:
@@ -203,5 +201,5 @@ def _rule(node: Value) -> Rule:
 
 
 def _readable(expression: Expression) -> Expression:
-    is_readable = formula.size(expression) <= _LARGEST_FORMULA and _ELIDED not in formula.text(expression)
-    return expression if is_readable else formula.name(_ELIDED)
+    is_readable = tree.size(expression) <= _LARGEST_FORMULA and _ELIDED not in notation.text(expression)
+    return expression if is_readable else tree.name(_ELIDED)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ..engine import Value, record
 from ..formulas import javascript, mathml
-from ..formulas.formula import Expression, name, number
+from ..formulas.tree import Expression, name, number
 from ..graph.replay import record_again
 from ..graph.roles import is_number, roles
 from ..graph.tracing import trace

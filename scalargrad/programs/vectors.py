@@ -8,8 +8,8 @@ import textwrap
 from collections.abc import Sequence
 
 from ..engine import Value
-from ..formulas.formula import Expression
 from ..formulas.source import ATOM, LOOSE, PRIMITIVES, SourceNotation, Term
+from ..formulas.tree import Expression
 from .emitter import Listing, Statement, Total
 from .targets import GROUP, ProgramGraph, PythonSource, indented
 

@@ -12,14 +12,15 @@ from typing import NamedTuple
 
 from ..engine import Value, topological_order
 from ..explain.reporting import WithDigits, number_text
-from ..formulas import formula
-from ..formulas.formula import Expression, Notation, label_parts
+from ..formulas import latex
+from ..formulas.labels import label_parts
+from ..formulas.notation import Notation
+from ..formulas.tree import Expression
 from ..graph.replay import record_again
 from ..graph.roles import is_number
 from ..graph.views import view_of
 
 _DRAWN = re.compile(r'(?s)\A(\s*n(\d+) \[label=".*?value\\? )([^\\"]+)(\\ngrad\\? )([^\\"]+)"')  # a node of `draw`
-_LATEX_TEXT = {**{sign: f"\\{sign}" for sign in "&%$#_{}"}, "\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}"}
 _STYLE = """
 @page { size: A4; margin: 15mm }
 body { font: 11pt/1.5 system-ui, "Noto Sans", sans-serif; max-width: 180mm; margin: 8mm auto; color: #111 }
@@ -75,15 +76,14 @@ class Sheet:
         return [line for line in self.lines if line.blank]
 
 
-class _LaTeXNotation(formula.LaTeX):
+class _LaTeXNotation(latex.LaTeX):
     """A formula in LaTeX, a dot between numbers."""
 
     def __init__(self, digits: int) -> None:
         self.digits = digits
 
-    def number(self, value: float) -> str:
-        digits, _, exponent = number_text(value, self.digits).partition("e")
-        return rf"{digits} \cdot 10^{{{int(exponent)}}}" if exponent else digits
+    def figures(self, value: float) -> str:
+        return number_text(value, self.digits)
 
     def product(self, left: str, right: str) -> str:
         return rf"{left} \cdot {right}" if left[-1].isdigit() or right[0].isdigit() else super().product(left, right)
@@ -92,15 +92,18 @@ class _LaTeXNotation(formula.LaTeX):
 class _HTMLNotation(WithDigits):
     """A formula in HTML: `out_o1` with an index, a power raised."""
 
+    powers_of_ten = True
+
     def name(self, label: str) -> str:
         word, indices, layer = label_parts(label)
         below = f"<sub>{html.escape(','.join(indices))}</sub>" if indices else ""
         return f"<i>{html.escape(word)}</i>{below}" + (f"<sup>({html.escape(layer)})</sup>" if layer else "")
 
     def number(self, value: float) -> str:
-        digits, _, exponent = super().number(value).partition("e")
-        written = f"{digits}&thinsp;&middot;&thinsp;10<sup>{int(exponent)}</sup>" if exponent else digits
-        return written.replace("-", "&minus;")
+        return super().number(value).replace("-", "&minus;")
+
+    def power_of_ten(self, digits: str, exponent: int) -> str:
+        return f"{self.product(digits, '10')}<sup>{exponent}</sup>"
 
     def sum(self, left: str, sign: str, right: str) -> str:
         return super().sum(left, sign.replace("-", "&minus;"), right)
@@ -183,7 +186,7 @@ class LaTeX(Markdown):
         return "\n".join([rf"\subsection*{{{title}}}", *table])
 
     def page(self, given: str, sections: str) -> str:
-        title = "".join(_LATEX_TEXT.get(sign, sign) for sign in self.title)
+        title = latex.escaped(self.title)
         return rf"""\documentclass[a4paper]{{article}}
 \usepackage{{amsmath, longtable}}
 \usepackage[margin=20mm]{{geometry}}

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 from ..engine import Value, topological_order
 from ..explain.reporting import number_text, with_numbers
 from ..files import write_whole
-from ..formulas import formula
-from ..formulas.formula import Expression
+from ..formulas import tree
+from ..formulas.tree import Expression
 from ..graph.replay import record_again
 from ..graph.roles import is_number, parameters_of, roles
 from ..graph.tracing import Trace, trace
@@ -34,7 +34,7 @@ _FRIENDLY = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0)
 _MOST_DRAWS = 200  # of numbers, until every operation stays in its domain
 _MOST_TERMS = 20  # of a sum that the key writes out
 _DIGITS = range(3, 16)  # with fewer a small answer could not be told from its neighbours
-_UPDATE = formula.parse("old - change")
+_UPDATE = tree.parse("old - change")
 _NUMBER = re.compile(r"[+-]?(?:\d{1,25}\.?\d{0,25}|\.\d{1,25})(?:[eE][+-]?\d{1,3})?", re.ASCII)
 
 
@@ -258,17 +258,17 @@ def _lines(record: Trace, parameters: tuple[Value, ...], learning_rate: float) -
                 yield Line("local derivatives", name, written, put_in, edge.derivative, edge.parent)
     products: dict[Value, list[Expression]] = {}
     for step in record.backward:
-        product = formula.product(formula.number(step.upstream), formula.number(step.local))
+        product = tree.product(tree.number(step.upstream), tree.number(step.local))
         products.setdefault(step.parent, []).append(product)
     for node in reversed(view.order[:-1]):
         if node in asked:
             name = Name(view.name(view.root), view.name(node))
-            working = reduce(formula.sum_of, products[node]) if len(products[node]) <= _MOST_TERMS else None
+            working = reduce(tree.sum_of, products[node]) if len(products[node]) <= _MOST_TERMS else None
             yield Line("gradients", name, None, working, record.gradients[node], node)
     for leaf in parameters:
-        change = formula.product(formula.number(learning_rate), formula.number(record.gradients[leaf]))
+        change = tree.product(tree.number(learning_rate), tree.number(record.gradients[leaf]))
         answer = leaf.data - learning_rate * record.gradients[leaf]
-        working = formula.substitute(_UPDATE, {"old": formula.number(leaf.data), "change": change}, {})
+        working = tree.substitute(_UPDATE, {"old": tree.number(leaf.data), "change": change}, {})
         yield Line("updated parameters", Name(view.name(leaf), new=True), None, working, answer, leaf)
 
 
