@@ -7,8 +7,7 @@ import pytest
 from scalargrad import Value, derive, draw
 from scalargrad.cli import main
 from scalargrad.explain.explaining import explain
-from scalargrad.explain.reporting import paragraph
-from scalargrad.formulas.typesetting import columns
+from scalargrad.formulas.terminal import columns, paragraph
 from scalargrad.teach.examples import EXAMPLES, shared_bias, step
 from scalargrad.teach.mistakes import MISTAKES, compare
 from scalargrad.teach.walkthrough import walkthrough

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import Callable, Iterable
 from operator import index
 from pathlib import Path
@@ -18,6 +17,7 @@ import graphviz
 from .. import markup
 from ..engine import CONSTANT, Value, topological_order
 from ..formulas import notation
+from ..formulas.terminal import columns
 from ..graph.roles import roles
 from ..graph.views import View, view_of
 from ..messages import say
@@ -266,7 +266,7 @@ def _add_legend(drawing: Drawing, lang: str, shown: list[str]) -> None:
 
 def _width(line: str) -> float:
     """Estimate the width of a line in inches."""
-    wide = sum(unicodedata.east_asian_width(sign) in "WF" for sign in line)
+    wide = columns(line) - len(line)
     return (wide * 1.02 + (len(line) - wide) * 0.56) * _FONT_SIZE / 72 + 0.3
 
 

@@ -4,14 +4,12 @@ Reads a trace, and the formulas of its view.
 """
 
 import ast
-import re
 from math import isclose
-from textwrap import wrap
 
 from ..engine import Value
 from ..formulas import notation, tree
+from ..formulas.terminal import WIDTH, columns, padded, wrapped
 from ..formulas.tree import Expression
-from ..formulas.typesetting import WIDTH, columns
 from ..graph.roles import is_number
 from ..graph.tracing import BackwardStep, Trace
 from ..graph.views import View
@@ -19,9 +17,6 @@ from ..messages import say
 
 _MOST_DIGITS = 17  # what tells any two floats apart
 _HUGE = 1e16  # from here on a float has no decimals
-_WIDE = "[\u2e80-\u9fff\uff00-\uffef]"  # Chinese characters and signs
-_CLOSING = "[，。；：、！？）”》]"
-_UNBROKEN = re.compile(rf"[（“《]*(?:{_WIDE}|(?:(?!{_WIDE})[^\s（“《])+){_CLOSING}*\s*")
 
 
 def number_text(value: float, digits: int) -> str:
@@ -124,8 +119,8 @@ def backward_text(trace: Trace, digits: int = 6, lang: str = "en") -> str:
         if not is_number(step.parent):
             steps.setdefault(step.parent, []).append(step)
     rows = [(index, step) for node in reversed(view.order) for index, step in enumerate(steps.get(node, []))]
-    names = _padded([derivative_name(view, view.root, step.parent) + ":" for _, step in rows])
-    ways = _padded([say("explain", "via", lang, node=view.name(step.node)) for _, step in rows])
+    names = padded([derivative_name(view, view.root, step.parent) + ":" for _, step in rows])
+    ways = padded([say("explain", "via", lang, node=view.name(step.node)) for _, step in rows])
     sum_is = f"{say('explain', 'sum', lang)} "
     upstream = _aligned([number_text(step.upstream, digits) for _, step in rows])
     local = _aligned([number_text(step.local, digits) for _, step in rows])
@@ -146,23 +141,6 @@ def backward_text(trace: Trace, digits: int = 6, lang: str = "en") -> str:
         elif index:
             lines.append(f"{' ' * (columns(margin + product) - columns(sum_is + so_far))}{sum_is}{so_far}")
     return "\n".join(line.rstrip() for line in lines).rstrip()
-
-
-def paragraph(text: str, first: str = "", rest: str = "") -> str:
-    """Set a text in lines of at most 80 columns, after the margins `first` and `rest`; Chinese breaks anywhere.
-
-    A line begins with no closing sign of Chinese and ends with no opening one.
-
-    >>> paragraph("梯度" * 30 + "。").splitlines()[1]
-    '梯度梯度梯度梯度梯度梯度梯度梯度梯度梯度。'
-    """
-    lines, line = [], first
-    for piece in _UNBROKEN.findall(text):
-        if columns(line + piece.rstrip()) > WIDTH and line not in (first, rest):
-            lines.append(line.rstrip())
-            line = rest
-        line += piece
-    return "\n".join([*lines, line.rstrip()])
 
 
 def with_numbers(view: View, node: Value, written: Expression) -> Expression | None:
@@ -190,7 +168,7 @@ def _equations(rows: list[tuple[str, list[str]]]) -> list[str]:
     for name, pieces in rows:
         margin, line = f"  {name}{' ' * (width - columns(name))}", ""
         for piece in pieces:
-            parts = _wrapped(f" = {piece}", WIDTH - width - 2)
+            parts = wrapped(f" = {piece}", max(WIDTH - width - 2, 20), "     ")
             if line and columns(margin + line + parts[0]) > WIDTH:
                 parts.insert(0, "")
             for part in parts[:-1]:
@@ -201,24 +179,15 @@ def _equations(rows: list[tuple[str, list[str]]]) -> list[str]:
     return lines
 
 
-def _wrapped(text: str, width: int) -> list[str]:
-    return wrap(text, max(width, 20), subsequent_indent="     ", break_long_words=False, break_on_hyphens=False)
-
-
 def _filled(cells: list[str]) -> list[str]:
     """Set cells side by side, as many to a line as fit, in columns."""
     width = max(map(columns, cells), default=0) + 3
     count = max(1, (WIDTH + 1) // width)
-    padded = _padded(cells, width)
-    return ["  " + "".join(padded[start : start + count]).rstrip() for start in range(0, len(cells), count)]
-
-
-def _padded(cells: list[str], width: int = 0) -> list[str]:
-    width = max([width, *map(columns, cells)])
-    return [cell + " " * (width - columns(cell)) for cell in cells]
+    cells = padded(cells, width)
+    return ["  " + "".join(cells[start : start + count]).rstrip() for start in range(0, len(cells), count)]
 
 
 def _aligned(numbers: list[str]) -> list[str]:
     """Set numbers with their decimal points under each other."""
     before = max((len(number.partition(".")[0]) for number in numbers), default=0)
-    return _padded([" " * (before - len(number.partition(".")[0])) + number for number in numbers])
+    return padded([" " * (before - len(number.partition(".")[0])) + number for number in numbers])

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from functools import reduce
 from itertools import pairwise
 from typing import NamedTuple
-from unicodedata import east_asian_width
 
 from .latex import LaTeX
 from .notation import PRODUCT, SUM, Notation, text
+from .terminal import WIDTH, columns
 from .tree import Expression
 
-WIDTH = 80  # columns of a terminal
 _IN_ROW = 6  # factors, or terms that are one number or name, in one row of LaTeX
 
 
@@ -83,11 +82,6 @@ def as_latex(equation: Equation) -> list[str]:
             lines.append(start + r" \cdot ".join(written[begin : begin + _IN_ROW]))
             start = r"&\qquad \cdot "
     return lines
-
-
-def columns(text: str) -> int:
-    """Count the columns that a text takes in a terminal: a Chinese character takes two."""
-    return sum(1 + (east_asian_width(sign) in "WF") for sign in text)
 
 
 def _rows(equation: Equation, notation: Notation, parenthesised: bool) -> Iterator[tuple[str, list[str]]]:

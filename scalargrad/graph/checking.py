@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from ..engine import CONSTANT, Value
 from ..formulas import notation, tree
+from ..formulas.terminal import table
 from ..rules import Rule, function_of
 from .differences import Slope, kink, slopes, step_for
 from .tracing import trace
@@ -64,14 +65,12 @@ class GradientReport:
             raise ArithmeticError(f"check_gradients: {self.verdict}")
 
     def __str__(self) -> str:
-        table = [("quantity", "analytic", "numeric", "relative", "step", "")]
+        rows = [("quantity", "analytic", "numeric", "relative", "step", "")]
         for row in self.rows:
             numbers = (f"{row.analytic:.10g}", _short(row.numeric, ".10g"), _short(row.difference, ".1e"))
             note = f"{row.verdict}: {row.note}" if row.note else row.verdict
-            table.append((row.name, *numbers, _short(row.step, ".1e"), note))
-        widths = [max(map(len, column)) for column in zip(*table)][:-1]
-        lines = ["  ".join([*map(str.ljust, line, widths), line[-1]]).rstrip() for line in table]
-        return "\n".join([*lines, self.verdict])
+            rows.append((row.name, *numbers, _short(row.step, ".1e"), note))
+        return "\n".join([*table(rows), self.verdict])
 
 
 def check_gradients(

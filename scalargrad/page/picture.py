@@ -5,13 +5,13 @@ page puts the text in.
 """
 
 import re
-import unicodedata
 
 import graphviz
 
 from ..engine import Value
 from ..explain.drawing import LOOKS
 from ..explain.rendering import render
+from ..formulas.terminal import columns
 from ..graph.views import View, view_of
 from .data import Graph
 
@@ -80,7 +80,7 @@ def _add_node(picture: graphviz.Digraph, name: str, role: str, title: str) -> No
 
 
 def _inches(text: str) -> float:
-    wide = sum(unicodedata.east_asian_width(sign) in "WF" for sign in text)
+    wide = columns(text) - len(text)
     return (wide * 1.05 + (len(text) - wide) * 0.6) * _FONT_SIZE / 72 + 0.25
 
 

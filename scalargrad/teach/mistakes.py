@@ -9,8 +9,8 @@ from math import isclose, isfinite
 from typing import NamedTuple, TypeAlias
 
 from ..engine import Value
-from ..explain.reporting import derivative_name, number_text, paragraph
-from ..formulas.typesetting import columns
+from ..explain.reporting import derivative_name, number_text
+from ..formulas.terminal import paragraph, table
 from ..graph.chain_rule import backward
 from ..graph.replay import record_again
 from ..graph.roles import is_number, parameters_of
@@ -64,17 +64,12 @@ class Comparison(NamedTuple):
         """Write the comparison as a table of the labelled quantities, with a mark where the two first part."""
         words = catalogue("mistakes", lang)
         names = Operations(self.root)
-        cells = [("", words["right"], words["mistaken"])]
+        rows = [("", words["right"], words["mistaken"], "")]
         for node in self.shown:
             right, wrong = (number_text(gradients[node], digits) for gradients in (self.right, self.wrong))
-            cells.append((derivative_name(names, self.root, node), right, wrong))
-        marks = ["", *(words["first"] if node is self.first else "" for node in self.shown)]
-        widths = [max(map(columns, column)) for column in zip(*cells)]
-        spaces = [[" " * (width - columns(cell)) for cell, width in zip(row, widths)] for row in cells]
-        lines = [
-            f"  {name}{after}  {before[0]}{right}  {before[1]}{wrong}  {mark}".rstrip()
-            for (name, right, wrong), (after, *before), mark in zip(cells, spaces, marks)
-        ]
+            mark = words["first"] if node is self.first else ""
+            rows.append((derivative_name(names, self.root, node), right, wrong, mark))
+        lines = [f"  {line}" for line in table(rows, "<>>")]
         heading = [say("mistakes", "heading", lang, name=self.mistake.name(lang)), paragraph(self.mistake.why(lang))]
         return "\n".join([*heading, "", *lines, *([] if self.first is not None else ["", words["nothing"]])])
 

@@ -3,8 +3,8 @@
 Reads the examples and the reports of the passes.
 """
 
-from ..explain.reporting import backward_text, forward_text, number_text, paragraph
-from ..formulas.typesetting import columns
+from ..explain.reporting import backward_text, forward_text, number_text
+from ..formulas.terminal import columns, paragraph, table, widths
 from ..graph.tracing import trace
 from ..messages import say
 from .examples import DOCUMENT_FORMS, SHARED_BIAS_PATHS, SLIPS, Step, evaluate
@@ -61,16 +61,10 @@ def _parameter_table(step: Step, digits: int, lang: str) -> str:
         closed_form = evaluate(example.closed_forms[label], numbers)
         shown = (parameter.data, closed_form, step.gradients[label], step.updated[label])
         rows.append((label + mark, *(f"{number:.{digits}f}" for number in shown)))
-    widths = [max(map(columns, column)) for column in zip(*rows)]
     gradient = say("walkthrough", "gradient", lang)
-    room = widths[2] + 2 + widths[3]
-    above = " " * (6 + widths[0] + widths[1] + (room - columns(gradient)) // 2) + gradient
-    lines = [
-        "  ".join([f"  {row[0]:{widths[0]}}", *(" " * (width - columns(cell)) + cell for cell, width in cells)])
-        for row in rows
-        if (cells := list(zip(row[1:], widths[1:])))
-    ]
-    return "\n".join([above, *lines])
+    name, before, closed, engine, _ = widths(rows)
+    above = " " * (name + before + 4 + (closed + 2 + engine - columns(gradient)) // 2) + gradient
+    return "\n".join(f"  {line}" for line in [above, *table(rows, "<>>>>")])
 
 
 def _bias_by_path(step: Step, digits: int, lang: str) -> str:
