@@ -140,6 +140,7 @@ class Value:
         they were, where a gradient grows too large for a float.
         """
         order = topological_order(self)
+        as_float(self.data)  # a complex number put into `data` comes this far
         before = [(node, node.grad) for node in order if node._a is None and node.grad]
         try:
             for node in order:

@@ -15,6 +15,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeAlias
 from weakref import ref
+from zlib import crc32
 
 from .engine import Number, Value, as_float, as_value
 from .files import write_whole
@@ -26,7 +27,8 @@ Matrix: TypeAlias = Sequence[Sequence[Number]]
 Seed: TypeAlias = int | random.Random | None
 
 ACTIVATIONS = ("linear", *(name for name, rule in RULES.items() if len(rule.operands) == 1))
-_FORMAT = "scalargrad parameters 1"
+_FORMAT = "scalargrad parameters 2"
+_WITHOUT_CHECKSUM = "scalargrad parameters 1"
 _SPELLINGS = {"relu": "ReLU", "leaky_relu": "LeakyReLU", "elu": "ELU"}
 
 # The methods behind `+` and `*`, called directly: a forward pass is little else than these two.
@@ -273,26 +275,29 @@ class MLP(Module):
         return _once(self.layers)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write activations and parameters to a JSON file, every float exact.
+        """Write activations and parameters to a JSON file, every float exact, with a checksum.
 
         The file appears whole or not at all. Raises OSError where it cannot be written.
         """
         layers = [
             {"activation": layer.activation, "weights": layer.weights, "biases": layer.biases} for layer in self.layers
         ]
-        write_whole(path, json.dumps({"format": _FORMAT, "layers": layers}, allow_nan=False, indent=1))
+        content = {"format": _FORMAT, "checksum": _checksum(layers), "layers": layers}
+        write_whole(path, json.dumps(content, allow_nan=False, indent=1))
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Read the parameters from a file that `save` wrote.
 
-        Raises ValueError, and changes nothing, where it is no such file or holds another network; OSError where it
-        cannot be read.
+        Raises ValueError, and changes nothing, where it is no such file, was damaged or holds another network;
+        OSError where it cannot be read.
         """
         content = Path(path).read_bytes()
         try:
             data = json.loads(content)
-            if data["format"] != _FORMAT:
+            if data["format"] not in (_FORMAT, _WITHOUT_CHECKSUM):
                 raise ValueError(f"its format is {data['format']!r}, not {_FORMAT!r}")
+            if data["format"] == _FORMAT and data["checksum"] != _checksum(data["layers"]):
+                raise ValueError("its checksum does not fit its numbers: it was damaged or changed by hand")
             activations = [layer["activation"] for layer in data["layers"]]
             weights = [_matrix(layer["weights"]) for layer in data["layers"]]
             biases = [_row(layer["biases"]) for layer in data["layers"]]
@@ -358,13 +363,21 @@ def _label_z_a(layers: Sequence[Layer]) -> None:
 def _row(numbers: Iterable[Any]) -> list[float]:
     if not isinstance(numbers, Iterable):
         raise TypeError(f"set_weights: needs a list of numbers, got {numbers!r}")
-    return [as_float(number) for number in numbers]
+    row = list(numbers)
+    if strange := [number for number in row if isinstance(number, bool)]:
+        raise TypeError(f"set_weights: needs numbers, got {strange[0]}; write 1 or 0")
+    return [as_float(number) for number in row]
 
 
 def _matrix(rows: Iterable[Iterable[Any]]) -> list[list[float]]:
     if not isinstance(rows, Iterable):
         raise TypeError(f"set_weights: needs a matrix as a list of rows, got {rows!r}")
     return [_row(row) for row in rows]
+
+
+def _checksum(layers: Any) -> str:
+    """Sum up what a file of parameters says; one flipped bit gives another sum."""
+    return f"{crc32(json.dumps(layers, sort_keys=True).encode()):08x}"
 
 
 def _shape(weights: list[list[float]], biases: list[float]) -> str:

@@ -389,3 +389,12 @@ def test_a_label_is_text():
 def test_logaddexp_shares_its_gradient_however_large_the_operands(a):
     assert Value(a).logaddexp(a).partials == (0.5, 0.5)
     assert sum(Value(a).logaddexp(a + 3).partials) == pytest.approx(1, rel=1e-15)
+
+
+def test_a_complex_number_put_into_data_is_refused_by_backward():
+    """Before: gradients were complex numbers."""
+    x = Value(1.0)
+    x.data = 1j
+    with pytest.raises(TypeError, match=r"value: needs a real number, got \S+ \(complex\)"):
+        (x * 2).backward()
+    assert x.grad == 0

@@ -384,6 +384,8 @@ def change(path, **entries):
         lambda path: change(path, layers=3),
         lambda path: change(path, layers=[{"activation": "relu", "weights": [["1", 2]], "biases": [0]}]),
         lambda path: change(path, layers=[{"activation": "relu", "weights": [[1, 2]]}]),
+        lambda path: change(path, checksum=None),
+        lambda path: path.write_text(path.read_text().replace("checksum", "checksun")),
     ],
 )
 def test_a_damaged_file_is_refused_by_name(tmp_path, damage):
@@ -395,6 +397,47 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, damage):
     with pytest.raises(ValueError, match=r"load: cannot read parameters from .*network\.json"):
         network.load(path)
     assert network.weights == before
+
+
+def test_no_flipped_bit_loads_other_numbers(tmp_path):
+    """Before there was a checksum 365 of 3 000 flipped bits loaded other numbers in silence."""
+    path = tmp_path / "network.json"
+    network = nn.MLP(2, [2, 1], seed=2)
+    network.save(path)
+    whole, refused = path.read_bytes(), 0
+    for bit in range(8 * len(whole)):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        other = nn.MLP(2, [2, 1], seed=3)
+        try:
+            other.load(path)
+        except ValueError:
+            refused += 1
+        else:  # a space that became another one changes nothing
+            assert (other.weights, other.biases) == (network.weights, network.biases)
+    assert refused > 7.5 * len(whole.replace(b" ", b"").replace(b"\n", b""))
+
+
+def test_a_file_of_before_there_were_checksums_still_loads(tmp_path):
+    path = tmp_path / "network.json"
+    layers = [{"activation": "linear", "weights": [[0.1, -2]], "biases": [3.5]}]
+    path.write_text(json.dumps({"format": "scalargrad parameters 1", "layers": layers}))
+    network = nn.MLP(2, [1])
+    network.load(path)
+    assert (network.weights, network.biases) == ([[[0.1, -2.0]]], [[3.5]])
+
+
+def test_true_is_no_weight(tmp_path):
+    """JSON's true was taken for 1."""
+    path = tmp_path / "network.json"
+    layers = [{"activation": "linear", "weights": [[True, 2]], "biases": [3.5]}]
+    path.write_text(json.dumps({"format": "scalargrad parameters 1", "layers": layers}))
+    network = nn.MLP(2, [1])
+    with pytest.raises(ValueError, match="needs numbers, got True; write 1 or 0"):
+        network.load(path)
+    with pytest.raises(TypeError, match="needs numbers, got False"):
+        network.layers[0].set_weights([[1, 2]], [False])
 
 
 def test_a_crash_while_saving_leaves_the_old_file(tmp_path, monkeypatch):

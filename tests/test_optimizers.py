@@ -208,6 +208,8 @@ def test_a_schedule_that_gives_no_learning_rate_is_refused_and_changes_nothing(k
     [
         (lambda p: SGD(p, "a"), TypeError, "learning_rate needs a number of at least 0, got 'a'"),
         (lambda p: Adam(p, epsilon="a"), TypeError, "epsilon needs a number greater than 0, got 'a'"),
+        (lambda p: Adam(p, betas=(0.9,)), TypeError, r"betas needs two numbers, as in \(0.9, 0.999\), got \(0.9,\)"),
+        (lambda p: Adam(p, betas=0.9), TypeError, "betas needs two numbers, .*got 0.9"),
         (lambda p: SGD([1.0], 0.1), TypeError, r"optimizer: parameters\[0\] is no Value: 1.0"),
         (lambda p: SGD(p[0], 0.1), TypeError, "optimizer: parameters needs a list of Values"),
         (lambda p: Adam([*p, *p], 0.1), ValueError, r"parameters\[1\] stands in parameters\[0\] already"),

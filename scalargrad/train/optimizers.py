@@ -5,7 +5,7 @@ Reads the `data` and `grad` of the parameters. Each step gives the numbers that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from math import cos, isfinite, pi, sqrt
 from typing import TypeAlias
 
@@ -143,6 +143,8 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(parameters, learning_rate)
+        if not isinstance(betas, Sequence) or len(betas) != 2:
+            raise TypeError(f"optimizer: betas needs two numbers, as in (0.9, 0.999), got {betas!r}")
         for beta in betas:
             _check("betas", beta, lambda number: 0 <= number < 1, "numbers from 0 to below 1")
         _check("epsilon", epsilon, lambda number: number > 0, "a number greater than 0")
