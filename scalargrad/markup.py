@@ -4,8 +4,14 @@ Reads nothing. What they make is right without scripts and in a notebook that is
 it does not know: pictures are images, and the cells hold text.
 """
 
+import re
 from base64 import b64encode
+from collections.abc import Iterable, Sequence
 from html import escape
+
+_MOST_ROWS = 200  # of a table that shows itself
+_IS_NUMBER = re.compile(r"[-+\d.e\s]*")
+_SHORT = 40  # signs of a cell that stays on its line
 
 
 def picture(svg: str, words: str) -> dict[str, str]:
@@ -24,4 +30,53 @@ def image(svg: str, words: str) -> str:
 
 def sentence(words: str) -> dict[str, str]:
     """Give words that stand where a picture cannot."""
-    return {"text/html": f"<p>{escape(words)}</p>", "text/plain": words}
+    return {"text/html": paragraphs(words), "text/plain": words}
+
+
+class Markup(str):
+    """Text that is HTML already; any other text in a table is shown as it is."""
+
+    __slots__ = ()
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], above: str = "", below: str = "") -> str:
+    """Write a table, numbers to the right and all else to the left, with words above and below it.
+
+    Of a long table the first 200 rows are shown, and how many more there are.
+    """
+    lines = [_row("th", header), *(_row("td", row) for row in rows[:_MOST_ROWS])]
+    if (more := len(rows) - _MOST_ROWS) > 0:
+        below = f"… {more} more rows\n{below}"
+    parts = [paragraphs(above), "<table>", *lines, "</table>", paragraphs(below)]
+    return "\n".join(filter(None, parts))
+
+
+def aligned(rows: Iterable[tuple[str, str, str]]) -> str:
+    """Set formulas under each other at their signs: what stands before it, the sign, what stands after it."""
+    sides = ("right", "center", "left")
+    lines = [
+        "<tr>"
+        + "".join(f'<td style="text-align:{side};padding:2px 4px">{cell}</td>' for side, cell in zip(sides, row))
+        + "</tr>"
+        for row in rows
+    ]
+    return "\n".join(["<table>", *lines, "</table>"])
+
+
+def paragraphs(words: str) -> str:
+    """Write each line of a text as a paragraph; none of an empty text."""
+    return "\n".join(f"<p>{_cell(line)}</p>" for line in words.splitlines() if line)
+
+
+def _row(tag: str, cells: Iterable[str]) -> str:
+    return "<tr>" + "".join(f'<{tag} style="{_style(cell)}">{_cell(cell)}</{tag}>' for cell in cells) + "</tr>"
+
+
+def _style(cell: str) -> str:
+    side = "right" if _IS_NUMBER.fullmatch(cell) else "left"
+    is_short = max(map(len, cell.splitlines()), default=0) <= _SHORT
+    return f"text-align:{side};padding:2px 8px" + ";white-space:nowrap" * is_short
+
+
+def _cell(cell: str) -> str:
+    return cell if isinstance(cell, Markup) else escape(cell).replace("\n", "<br>")

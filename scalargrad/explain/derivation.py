@@ -10,12 +10,13 @@ from functools import cached_property, reduce
 from itertools import groupby, islice
 from math import floor, fsum, isfinite, log10, prod
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from .. import markup
 from ..engine import Value
 from ..formulas import notation, tidying, tree
 from ..formulas.tree import Expression
-from ..formulas.typesetting import Derivative, Equation, as_latex, as_text
+from ..formulas.typesetting import Derivative, Equation, as_latex, as_mathml, as_text
 from ..graph.tracing import BackwardStep, trace
 from ..messages import say
 
@@ -99,8 +100,14 @@ class Derivation:
     def __repr__(self) -> str:
         return f"<derivation of d{self._view.name(self.root)}/d{self._view.name(self.wrt)} = {self.sum}>"
 
-    def _repr_markdown_(self) -> str:
-        return self.markdown
+    @property
+    def html(self) -> str:
+        """The derivation as tables of MathML, which need no script and no network."""
+        blocks = [markup.aligned(as_mathml(equation)) for equation in self.equations]
+        return "\n".join([*blocks, *map(markup.paragraphs, self._notes)])
+
+    def _repr_mimebundle_(self, *_: Any, **__: Any) -> dict[str, str]:
+        return {"text/html": self.html, "text/latex": self.markdown, "text/plain": self.text}
 
     def _say(self, key: str, count: int = 0, **names: str) -> str:
         return say("explain", key, self.lang, count=readable(count, self.lang), **names)

@@ -83,6 +83,73 @@ def _tree(element: ElementTree.Element) -> Tree:
     return [element.tag, *([element.text] if element.text else []), *map(_tree, element)]
 
 
+class Typeset(MathML):
+    """The MathML of a formula to show as it is, also where a viewer strips the tags and leaves their text.
+
+    The signs that tell a fraction, a power and a root in one line stand there too, unseen and without a width.
+    """
+
+    def name(self, label: str) -> str:
+        word, below, above = (escape(part) for part in parts(label))
+        index, layer = f"<mrow>{_UNSEEN_INDEX}<mi>{below}</mi></mrow>", f"<mrow>{_UNSEEN_POWER}<mi>{above}</mi></mrow>"
+        if below and above:
+            return f"<msubsup><mi>{word}</mi>{index}{layer}</msubsup>"
+        if below:
+            return f"<msub><mi>{word}</mi>{index}</msub>"
+        return f"<msup><mi>{word}</mi>{layer}</msup>" if above else f"<mi>{word}</mi>"
+
+    def derivative(self, of: str, to: str) -> str:
+        """Write the derivative of one quantity with respect to another, both as MathML."""
+        return f"<mfrac><mrow><mi>∂</mi>{of}</mrow><mrow>{_UNSEEN_BAR}<mi>∂</mi>{to}</mrow></mfrac>"
+
+    def power_of_ten(self, digits: str, exponent: int) -> str:
+        raised = f"{exponent}".replace("-", "−")
+        return f"<mn>{digits}</mn><mo>×</mo>{self.power('<mn>10</mn>', f'<mn>{raised}</mn>')}"
+
+    def product(self, left: str, right: str) -> str:
+        return f"{left}<mo>·</mo>{right}"
+
+    def quotient(self, left: str, right: str) -> str:
+        return f"<mfrac>{_in_line(left)}<mrow>{_UNSEEN_BAR}{_in_line(right)}</mrow></mfrac>"
+
+    def power(self, base: str, exponent: str) -> str:
+        return f"<msup><mrow>{base}</mrow><mrow>{_UNSEEN_POWER}{_in_line(exponent)}</mrow></msup>"
+
+    def call(self, function: str, arguments: list[str]) -> str:
+        if function == "sqrt":
+            return f"<msqrt>{unseen('√(')}{''.join(arguments)}{unseen(')')}</msqrt>"
+        return super().call(function, arguments)
+
+
+def unseen(text: str) -> str:
+    """Write text that takes no room and is not seen: it is read where a viewer strips the tags."""
+    return f'<mpadded width="0" height="0" depth="0"><mphantom><mtext>{text}</mtext></mphantom></mpadded>'
+
+
+_UNSEEN_BAR, _UNSEEN_POWER, _UNSEEN_INDEX = map(unseen, "/^_")
+_typeset = Typeset()
+
+
+def math(written: str) -> str:
+    """Make a formula of MathML an element that a notebook shows."""
+    return f'<math displaystyle="true"><mrow>{written}</mrow></math>'
+
+
+def typeset(expression: Expression) -> str:
+    """Write an expression as an element that a notebook shows.
+
+    >>> from scalargrad.formulas.tree import parse
+    >>> typeset(parse("x + 2"))
+    '<math displaystyle="true"><mrow><mi>x</mi><mo>+</mo><mn>2</mn></mrow></math>'
+    """
+    return math(_typeset.write(expression))
+
+
+def _in_line(written: str) -> str:
+    """Write what stands on a fraction bar or in an exponent, in unseen parentheses where one line needs them."""
+    return f"<mrow>{unseen('(')}{written}{unseen(')')}</mrow>" if "<mo>" in written else f"<mrow>{written}</mrow>"
+
+
 def parts(label: str) -> list[str]:
     """Split a label into what stands on the line, below and above it, as students write it.
 

@@ -12,6 +12,7 @@ from functools import reduce
 from itertools import pairwise
 from typing import NamedTuple
 
+from . import mathml
 from .latex import LaTeX
 from .notation import PRODUCT, SUM, Notation, text
 from .terminal import WIDTH, columns
@@ -49,6 +50,17 @@ class _LaTeX(LaTeX):
         return rf"\cdots\text{{{label[1:].rstrip('…')}}}" if label.startswith("…") else super().name(label)
 
 
+class _MathML(mathml.Typeset):
+    def name(self, label: str) -> str:
+        if isinstance(label, Derivative):
+            written = self.derivative(super().name(label.of), super().name(label.to))
+            if not label.mark:
+                return written
+            below = f"<mrow>{mathml.unseen('_')}<mtext>{label.mark}</mtext></mrow>"
+            return f"<msub><mrow>{written}<mo>|</mo></mrow>{below}</msub>"
+        return f"<mtext>{label}</mtext>" if label.startswith("…") else super().name(label)
+
+
 def as_text(equation: Equation) -> str:
     """Write an equation for a terminal, 80 columns wide where the names allow it.
 
@@ -84,6 +96,19 @@ def as_latex(equation: Equation) -> list[str]:
     return lines
 
 
+def as_mathml(equation: Equation) -> list[tuple[str, str, str]]:
+    """Write an equation as rows of MathML: what stands left of the sign, the sign, what stands right of it."""
+    left, lines = mathml.math(_MathML().write(equation.left)), []
+    for sign, written in _rows(equation, _MathML(), parenthesised=True):
+        for begin in range(0, len(written), _IN_ROW):
+            product = "<mo>·</mo>".join(written[begin : begin + _IN_ROW])
+            lines.append(
+                (left, mathml.math(f"<mo>{'·' if begin else sign.replace('-', '−')}</mo>"), mathml.math(product))
+            )
+            left = ""
+    return lines
+
+
 def _rows(equation: Equation, notation: Notation, parenthesised: bool) -> Iterator[tuple[str, list[str]]]:
     """Write each term as its sign and its factors; a sum that reads like the one before it is left out."""
     before = [("=", notation.write(equation.left))]
@@ -100,7 +125,7 @@ def _rows(equation: Equation, notation: Notation, parenthesised: bool) -> Iterat
             rows.append((sign, written))
         if all(len(written) == 1 for _, written in rows):
             length = _IN_ROW if parenthesised else len(rows)
-            rows = [_on_one_line(rows[begin : begin + length]) for begin in range(0, len(rows), length)]
+            rows = [_on_one_line(rows[begin : begin + length], notation) for begin in range(0, len(rows), length)]
         reads = [(sign, reduce(notation.product, written)) for sign, written in rows]
         if reads != before:
             yield from rows
@@ -111,9 +136,11 @@ def _is_negative(expression: Expression) -> bool:
     return isinstance(expression, ast.UnaryOp)
 
 
-def _on_one_line(rows: list[tuple[str, list[str]]]) -> tuple[str, list[str]]:
-    (sign, [first]), *others = rows
-    return sign, [" ".join([first, *(f"{sign} {term}" for sign, [term] in others)])]
+def _on_one_line(rows: list[tuple[str, list[str]]], notation: Notation) -> tuple[str, list[str]]:
+    (first_sign, [written]), *others = rows
+    for sign, [term] in others:
+        written = notation.sum(written, sign, term)
+    return first_sign, [written]
 
 
 def _pieces(written: str, room: int) -> list[str]:

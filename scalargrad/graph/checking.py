@@ -11,6 +11,7 @@ from functools import cache
 from math import inf, isclose, isfinite
 from typing import NamedTuple
 
+from .. import markup
 from ..engine import CONSTANT, Value
 from ..formulas import notation, tree
 from ..formulas.terminal import table
@@ -19,6 +20,7 @@ from .differences import Slope, kink, slopes, step_for
 from .tracing import trace
 from .views import Operations, view_of
 
+_HEADER = ("quantity", "analytic", "numeric", "relative", "step", "")
 _LARGEST_WORK = 5_000_000  # nodes times gradients: some ten seconds
 
 
@@ -35,7 +37,7 @@ class GradientCheck(NamedTuple):
     note: str = ""  # why it could not be checked, or only from one side
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GradientReport:
     """What `check_gradients` found; as text, a table with a verdict under it."""
 
@@ -65,12 +67,27 @@ class GradientReport:
             raise ArithmeticError(f"check_gradients: {self.verdict}")
 
     def __str__(self) -> str:
-        rows = [("quantity", "analytic", "numeric", "relative", "step", "")]
-        for row in self.rows:
-            numbers = (f"{row.analytic:.10g}", _short(row.numeric, ".10g"), _short(row.difference, ".1e"))
-            note = f"{row.verdict}: {row.note}" if row.note else row.verdict
-            rows.append((row.name, *numbers, _short(row.step, ".1e"), note))
-        return "\n".join([*table(rows), self.verdict])
+        return "\n".join([*table([_HEADER, *self._cells]), self.verdict])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return markup.table(_HEADER, self._cells, below=self.verdict)
+
+    @property
+    def _cells(self) -> list[tuple[str, ...]]:
+        return [
+            (
+                row.name,
+                f"{row.analytic:.10g}",
+                _short(row.numeric, ".10g"),
+                _short(row.difference, ".1e"),
+                _short(row.step, ".1e"),
+                f"{row.verdict}: {row.note}" if row.note else row.verdict,
+            )
+            for row in self.rows
+        ]
 
 
 def check_gradients(

@@ -8,7 +8,9 @@ from __future__ import annotations
 from math import isfinite
 from typing import NamedTuple
 
+from .. import markup
 from ..engine import Value
+from ..formulas.mathml import typeset
 from .chain_rule import backward
 from .views import View, view_of
 
@@ -40,6 +42,34 @@ class Trace(NamedTuple):
     forward: list[ForwardStep]
     backward: list[BackwardStep]
     gradients: dict[Value, float]  # d root / d node, of this pass alone
+
+    def __repr__(self) -> str:
+        name = self.view.name(self.view.root)
+        return f"<trace of {name}: {len(self.forward)} values forward, {len(self.backward)} contributions backward>"
+
+    def _repr_html_(self) -> str:
+        view, name = self.view, self.view.name
+        values = [
+            (name(node), markup.Markup(typeset(written) if (written := view.formula(node)) else ""), f"{value:.8g}")
+            for node, value in self.forward
+        ]
+        contributions = [
+            (
+                str(number),
+                f"d{name(view.root)}/d{name(step.parent)}",
+                f"via {name(step.node)}",
+                *(f"{value:.8g}" for value in (step.upstream, step.local, step.contribution, step.total)),
+                "complete" if step.complete else "waits for more",
+            )
+            for number, step in enumerate(self.backward, 1)
+        ]
+        header = ("step", "gradient", "", "upstream", "local", "upstream x local", "sum so far", "")
+        return "\n".join(
+            [
+                markup.table(("quantity", "formula", "value"), values, "Forward pass"),
+                markup.table(header, contributions, "Backward pass"),
+            ]
+        )
 
 
 def trace(root: Value, view: str = "operations") -> Trace:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import NamedTuple, TypeAlias
 
+from .. import markup
 from ..engine import Value, topological_order
+from ..formulas.mathml import Typeset, math
 from ..graph.differentiation import gradients
 from ..graph.replay import backward_aside
 from ..nn import MLP, Neuron
@@ -22,6 +24,15 @@ Matrix: TypeAlias = list[list[float]]  # a list of rows; in a column vector a ro
 
 _MOST_TERMS = 3  # of a sum that is written out
 _MOST_NUMBERS = 6  # of a row or a column that is printed
+
+_NOTATION = Typeset()
+_SIGNS = {"*": "·", ".": "·", "o": "⊙", "-": "−"}
+_NAME = r"[^\W\d]\w*(?:\^\w+)?(?:\(\d+\))?"
+_PIECE = re.compile(
+    rf"(?x) \s* (?: d(?P<of>{_NAME}) / d(?P<to>{_NAME}) | (?P<number>-?\d[\w.]*(?:(?<=e)[-+]\d+)?)"
+    r"| (?P<sign>[-*.+()=…] | o(?=\s))"
+    r"| (?P<name>[^\W\d]\w*(?:\^(?!T\b)\w+)?) (?P<prime>')? (?: \((?P<layer>\d+)\) )? (?P<transposed>\^T)? ) \s*"
+)
 
 
 class Line(NamedTuple):
@@ -40,7 +51,7 @@ class Line(NamedTuple):
         return max(abs(one - other) / max(1.0, abs(one), abs(other)) for one, other in pairs)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Equations:
     """Equations under headings; as text, with both results and their difference."""
 
@@ -58,6 +69,33 @@ class Equations:
 
     def __str__(self) -> str:
         return "\n\n".join("\n".join([heading, *map(_as_text, lines)]) for heading, lines in self.groups if lines)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        has_shapes = any(line.shapes for line in self.lines)
+        header = ["equation", *(["shapes"] if has_shapes else []), "by the equation", "by the engine", "difference"]
+        return "\n".join(
+            markup.table(
+                header,
+                [
+                    [
+                        markup.Markup(math(f"{as_mathml(line.left)}<mo>=</mo>{as_mathml(line.right)}")),
+                        *([line.shapes] if has_shapes else []),
+                        *(
+                            "\n".join(filter(None, [*_rows(side), _more_rows(side)]))
+                            for side in (line.by_equation, line.by_engine)
+                        ),
+                        f"{line.difference:.1e}",
+                    ]
+                    for line in lines
+                ],
+                heading,
+            )
+            for heading, lines in self.groups
+            if lines
+        )
 
 
 def four_equations(network: MLP, loss: Value) -> Equations:
@@ -255,15 +293,44 @@ def _line(left: str, right: str, by_equation: float, by_engine: float) -> Line:
     return Line(left, right, "", [[by_equation]], [[by_engine]])
 
 
+def as_mathml(written: str) -> str:
+    """Write one side of an equation as MathML: derivatives, names with an index, a layer or a transpose, products.
+
+    >>> as_mathml("2 * x o W(3)")
+    '<mn>2</mn><mo>·</mo><mi>x</mi><mo>⊙</mo><msup><mi>W</mi><mrow><mo>(</mo><mn>3</mn><mo>)</mo></mrow></msup>'
+    """
+    return _PIECE.sub(_piece, written).strip()
+
+
+def _piece(found: re.Match[str]) -> str:
+    if found["of"]:
+        return _NOTATION.derivative(as_mathml(found["of"]), as_mathml(found["to"]))
+    if found["number"]:
+        return f"<mn>{found['number'].replace('-', '−')}</mn>"
+    if found["sign"]:
+        return f"<mo>{_SIGNS.get(found['sign'], found['sign'])}</mo>"
+    name = _NOTATION.name(found["name"])
+    if found["prime"]:
+        name = f"<mrow>{name}<mo>′</mo></mrow>"
+    layer, transposed = found["layer"], found["transposed"]
+    above = f"<mo>(</mo><mn>{layer}</mn><mo>)</mo>" * bool(layer) + "<mi>T</mi>" * bool(transposed)
+    return f"<msup>{name}<mrow>{above}</mrow></msup>" if above else name
+
+
 def _as_text(line: Line) -> str:
-    rows = [
-        f"    = {_row(row)}    engine: {_row(other)}"
-        for row, other in zip(line.by_equation[:_MOST_NUMBERS], line.by_engine)
-    ]
-    if (more := len(line.by_equation) - _MOST_NUMBERS) > 0:
-        rows.append(f"    … {more} more rows")
+    rows = [f"    = {row}    engine: {other}" for row, other in zip(*map(_rows, (line.by_equation, line.by_engine)))]
+    if more := _more_rows(line.by_equation):
+        rows.append(f"    {more}")
     rows[-1] += f"    difference: {line.difference:.1e}"
     return "\n".join([f"  {line.left} = {line.right}    {line.shapes}".rstrip(), *rows])
+
+
+def _rows(matrix: Matrix) -> list[str]:
+    return [_row(row) for row in matrix[:_MOST_NUMBERS]]
+
+
+def _more_rows(matrix: Matrix) -> str:
+    return f"… {more} more rows" if (more := len(matrix) - _MOST_NUMBERS) > 0 else ""
 
 
 def _row(numbers: list[float]) -> str:

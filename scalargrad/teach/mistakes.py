@@ -8,6 +8,7 @@ from functools import cache
 from math import isclose, isfinite
 from typing import NamedTuple, TypeAlias
 
+from .. import markup
 from ..engine import Value
 from ..explain.reporting import derivative_name, number_text
 from ..formulas.terminal import paragraph, table
@@ -16,7 +17,7 @@ from ..graph.replay import record_again
 from ..graph.roles import is_number, parameters_of
 from ..graph.tracing import Trace, trace
 from ..graph.views import Operations
-from ..messages import catalogue, say
+from ..messages import catalogue, language_of_locale, say
 from ..rules import Rule, function_of
 
 Gradients: TypeAlias = dict[Value, float]
@@ -62,16 +63,21 @@ class Comparison(NamedTuple):
 
     def text(self, digits: int = 6, lang: str = "en") -> str:
         """Write the comparison as a table of the labelled quantities, with a mark where the two first part."""
-        words = catalogue("mistakes", lang)
-        names = Operations(self.root)
-        rows = [("", words["right"], words["mistaken"], "")]
+        lines = [f"  {line}" for line in table(self._cells(digits, lang), "<>>")]
+        heading = [say("mistakes", "heading", lang, name=self.mistake.name(lang)), paragraph(self.mistake.why(lang))]
+        return "\n".join([*heading, "", *lines, *(["", note] if (note := self._note(lang)) else [])])
+
+    def _cells(self, digits: int, lang: str) -> list[tuple[str, str, str, str]]:
+        words, names = catalogue("mistakes", lang), Operations(self.root)
+        cells = [("", words["right"], words["mistaken"], "")]
         for node in self.shown:
             right, wrong = (number_text(gradients[node], digits) for gradients in (self.right, self.wrong))
             mark = words["first"] if node is self.first else ""
-            rows.append((derivative_name(names, self.root, node), right, wrong, mark))
-        lines = [f"  {line}" for line in table(rows, "<>>")]
-        heading = [say("mistakes", "heading", lang, name=self.mistake.name(lang)), paragraph(self.mistake.why(lang))]
-        return "\n".join([*heading, "", *lines, *([] if self.first is not None else ["", words["nothing"]])])
+            cells.append((derivative_name(names, self.root, node), right, wrong, mark))
+        return cells
+
+    def _note(self, lang: str) -> str:
+        return "" if self.first is not None else say("mistakes", "nothing", lang)
 
     @property
     def shown(self) -> list[Value]:
@@ -80,7 +86,13 @@ class Comparison(NamedTuple):
         return [node for node in order if node.label or node in (self.root, self.first)]
 
     def __repr__(self) -> str:
-        return self.text()
+        return self.text(lang=language_of_locale())
+
+    def _repr_html_(self) -> str:
+        lang = language_of_locale()
+        header, *rows = self._cells(6, lang)
+        above = f"{say('mistakes', 'heading', lang, name=self.mistake.name(lang))}\n{self.mistake.why(lang)}"
+        return markup.table(header, rows, above, self._note(lang))
 
 
 def compare(
