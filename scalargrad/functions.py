@@ -15,6 +15,7 @@ from typing import Any, Protocol, overload
 from .engine import Number, Value, as_value
 from .engine import operation as recorder
 from .formulas import notation, tree
+from .formulas.source import COMPARISONS
 from .rules import FUNCTIONS, RULES, Rule
 
 
@@ -60,12 +61,18 @@ mul: Binary = of_rule(RULES["mul"])
 div: Binary = of_rule(RULES["div"])
 neg: Unary = of_rule(RULES["neg"])
 pow: Binary = of_rule(RULES["pow"])
+square: Unary = of_rule(RULES["square"])
 exp: Unary = of_rule(RULES["exp"])
+expm1: Unary = of_rule(RULES["expm1"])
 log: Unary = of_rule(RULES["log"])
+log1p: Unary = of_rule(RULES["log1p"])
 sqrt: Unary = of_rule(RULES["sqrt"])
 sin: Unary = of_rule(RULES["sin"])
 cos: Unary = of_rule(RULES["cos"])
 tan: Unary = of_rule(RULES["tan"])
+arctan: Unary = of_rule(RULES["arctan"])
+sinh: Unary = of_rule(RULES["sinh"])
+cosh: Unary = of_rule(RULES["cosh"])
 tanh: Unary = of_rule(RULES["tanh"])
 sigmoid: Unary = of_rule(RULES["sigmoid"])
 relu: Unary = of_rule(RULES["relu"])
@@ -79,21 +86,23 @@ logaddexp: Binary = of_rule(RULES["logaddexp"])
 
 
 Formula = str | Callable[..., float]
+_WRITTEN_AS_SIGNS = {"abs", "pow", "sqrt"}  # |x|, x**2 and a root would be read as these; all other names are free
 
 
 def operation(name: str, formula: Formula, partials: Sequence[Formula] | Formula, domain: str = "") -> Any:
     """Declare an operation by its formula and its local derivatives, and give back its function.
 
     A formula is text in `a`, `b` and `y`, or a callable that takes the operands. `domain` says in an error
-    message what the operands must satisfy. Raises ValueError where a text holds a word that is not known.
+    message what the operands must satisfy. The name may be that of a row of the table: this operation is then yours,
+    and in a formula the word means the row. Raises ValueError where a text holds a word that is not known.
 
     >>> cube = operation("cube", "a**3", "3 * a**2")
     >>> y = cube(Value(2.0))
     >>> y.data, y.partials
     (8.0, (12.0,))
     """
-    if not isinstance(name, str) or not name.isidentifier() or iskeyword(name) or name in FUNCTIONS:
-        raise ValueError(f"operation: needs a new name that is one word, got {name!r}")
+    if not isinstance(name, str) or not name.isidentifier() or iskeyword(name) or name in _WRITTEN_AS_SIGNS:
+        raise ValueError(f"operation: needs a name that is one word and none of abs, pow, sqrt, got {name!r}")
     partials = list(partials) if isinstance(partials, (list, tuple)) else [partials]  # type: ignore[list-item]
     if len(partials) not in (1, 2):
         raise ValueError(f"operation {name}: needs 1 or 2 partials, one for each operand, got {len(partials)}")
@@ -126,9 +135,25 @@ class _PowersAsCalls(ast.NodeTransformer):
         return node
 
 
-_WORDS_OF_A_FORMULA = (ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Call, ast.IfExp, ast.Compare)
-_ARITIES = dict.fromkeys(FUNCTIONS, 1) | {"pow": 2} | {name: len(rule.operands) for name, rule in RULES.items()}
-_SIGNS_OF_A_FORMULA = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.USub, ast.cmpop, ast.expr_context)
+_WORDS_OF_A_FORMULA: tuple[type[ast.AST], ...] = (
+    ast.Name,
+    ast.Constant,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.Call,
+    ast.IfExp,
+    ast.Compare,
+)
+_ARITIES = {name: len(rule.operands) for name, rule in RULES.items()}
+_SIGNS_OF_A_FORMULA: tuple[type[ast.AST], ...] = (
+    ast.Add,
+    ast.Sub,
+    ast.Mult,
+    ast.Div,
+    ast.USub,
+    *COMPARISONS,
+    ast.expr_context,
+)
 
 
 def _checked(name: str, text: str, operands: set[str]) -> str:

@@ -1,12 +1,16 @@
 """The table of rules: one row an operation, its formula and its local derivatives as text.
 
-Reads nothing: floats and text only. The engine, the derivation, the programs, the page and the tests read it.
+Reads the primitives, the words of its formulas. The engine, the derivation, the programs, the page and the tests
+read it.
 """
 
+import builtins
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from .primitives import PRIMITIVES
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +49,18 @@ RULES: dict[str, Rule] = {
             symbol="^",
             domain="a > 0, or a whole number b (and where a = 0: b = 0 or b >= 1)",
         ),
+        Rule("square", "a * a", ("2 * a",), symbol="·²"),
         Rule("exp", "exp(a)", ("y",)),
+        Rule("expm1", "expm1(a)", ("exp(a)",)),
         Rule("log", "log(a)", ("1 / a",), domain="a > 0"),
+        Rule("log1p", "log1p(a)", ("1 / (1 + a)",), domain="a > -1"),
         Rule("sqrt", "sqrt(a)", ("1 / (2 * y)",), symbol="√", domain="a > 0"),
         Rule("sin", "sin(a)", ("cos(a)",)),
         Rule("cos", "cos(a)", ("-sin(a)",)),
         Rule("tan", "tan(a)", ("1 + y * y",)),
+        Rule("arctan", "arctan(a)", ("1 / (1 + a * a)",)),
+        Rule("sinh", "sinh(a)", ("cosh(a)",)),
+        Rule("cosh", "cosh(a)", ("sinh(a)",)),
         Rule("tanh", "tanh(a)", ("1 - y * y",)),
         Rule("sigmoid", "1 / (1 + exp(-a)) if a >= 0 else exp(a) / (1 + exp(a))", ("y * (1 - y)",), symbol="σ"),
         Rule("relu", "0 if a <= 0 else a", ("1 if a > 0 else 0",)),
@@ -72,10 +82,11 @@ RULES: dict[str, Rule] = {
     )
 }
 
-# The words of a formula: the functions of `math` that it may call, and every row by its name.
+# The words of a formula: the primitives, and every row by its name.
 FUNCTIONS: dict[str, Callable[..., float]] = {
-    name: getattr(math, name) for name in ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "tanh", "pow")
-} | {"abs": abs}
+    word: getattr(math if said.python.startswith("math.") else builtins, said.python.removeprefix("math."))
+    for word, said in PRIMITIVES.items()
+}
 
 
 def with_floats(formula: str) -> str:
@@ -95,6 +106,17 @@ def function_of(rule: Rule, formula: str, names: Sequence[str]) -> Callable[...,
     return function
 
 
+def _check(rules: Mapping[str, Rule]) -> None:
+    """Refuse a primitive without a row, as no reader could differentiate it, and a formula with an unknown word."""
+    if missing := PRIMITIVES.keys() - rules.keys():
+        raise ValueError(f"rules: the primitive {min(missing)} has no row")
+    for name, rule in rules.items():
+        called = {word for text in (rule.formula, *rule.partials) for word in re.findall(r"\w+(?=\()", text)}
+        if unknown := called - (PRIMITIVES.keys() | rules.keys() - {name}):
+            raise ValueError(f"rules: the row {name} calls {min(unknown)}, which is no primitive and no other row")
+
+
+_check(RULES)
 FUNCTIONS |= {
     name: function_of(rule, rule.formula, rule.operands) for name, rule in RULES.items() if name not in FUNCTIONS
 }

@@ -1,11 +1,13 @@
 """Every row of the table, against central differences and against symbolic differentiation."""
 
+import importlib
 import math
 
 import pytest
 import sympy
 
-from scalargrad.rules import FUNCTIONS, RULES, Rule, function_of, with_floats
+from scalargrad.primitives import PRIMITIVES, read_table
+from scalargrad.rules import FUNCTIONS, RULES, Rule, _check, function_of, with_floats
 
 POINTS = (-2.5, -1.0, -0.3, 0.4, 1.0, 2.5)
 
@@ -22,8 +24,7 @@ def partial(rule: Rule, index: int, *operands: float) -> float:
 def points_of(rule: Rule) -> list[tuple[float, ...]]:
     """List the points of the grid at which the rule is defined and has derivatives."""
     grid = [(a,) for a in POINTS] if len(rule.operands) == 1 else [(a, b + 0.05) for a in POINTS for b in POINTS]
-    needs_positive_a = rule.name in ("log", "sqrt", "pow")
-    return [point for point in grid if point[0] > 0 or not needs_positive_a]
+    return [point for point in grid if point[0] > 0 or "a >" not in rule.domain]
 
 
 def central_difference(rule: Rule, index: int, point: tuple[float, ...]) -> float:
@@ -44,7 +45,7 @@ def test_partials_agree_with_central_differences(rule):
 
 # The words of a formula, in SymPy's own terms.
 SYMPY_WORDS = {
-    **{name: getattr(sympy, name) for name in ("exp", "log", "sqrt", "sin", "cos", "tan", "tanh")},
+    **{word: getattr(sympy, said.python.removeprefix("math."), None) for word, said in PRIMITIVES.items()},
     "abs": sympy.Abs,
     "pow": sympy.Pow,
     "expm1": lambda a: sympy.exp(a) - 1,
@@ -115,6 +116,27 @@ def test_stable_for_any_finite_input(a):
     assert FUNCTIONS["logaddexp"](a, a) == a + math.log(2)
     assert FUNCTIONS["logaddexp"](a, -a) == pytest.approx(abs(a) + math.log1p(math.exp(-abs(2 * a))), rel=1e-15)
     assert abs(partial(RULES["logaddexp"], 0, a, -a)) <= 1
+
+
+def test_a_primitive_without_a_word_in_a_language_is_refused_with_its_name():
+    with pytest.raises(ValueError, match="primitives: erf has no word in javascript, latex"):
+        read_table("erf  math.erf  scipy.special.erf  erf  jax.scipy.special.erf")
+
+
+def test_a_primitive_without_a_row_and_a_row_with_an_unknown_word_are_refused_with_their_names():
+    with pytest.raises(ValueError, match="rules: the primitive cosh has no row"):
+        _check({name: rule for name, rule in RULES.items() if name != "cosh"})
+    for formula, word in (("erf(a)", "erf"), ("1 + erf(erfc(a))", "erf")):
+        with pytest.raises(ValueError, match=f"rules: the row erf calls {word}, which is no primitive and no other"):
+            _check({**RULES, "erf": Rule("erf", formula, ("1",))})
+
+
+@pytest.mark.parametrize("language", ["numpy", "jax"])
+def test_each_language_has_the_words_that_the_table_gives_it(language):
+    pytest.importorskip(language)
+    for said in PRIMITIVES.values():
+        module, _, function = getattr(said, language).rpartition(".")
+        assert callable(getattr(importlib.import_module(module or "builtins"), function))
 
 
 def test_sigmoid_keeps_its_small_values():

@@ -11,7 +11,8 @@ import scalargrad
 
 PACKAGE = Path(scalargrad.__file__).parent
 LAYERS = (
-    ("rules", "files", "markup", "messages"),
+    ("primitives", "files", "markup", "messages"),
+    ("rules",),
     ("recording", "engine"),
     ("formulas",),
     ("functions",),

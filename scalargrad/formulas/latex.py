@@ -6,6 +6,7 @@ Reads the tree of a formula, the labels and the table of primitives.
 import re
 import unicodedata
 
+from ..primitives import PRIMITIVES
 from .labels import label_parts
 from .notation import Notation
 from .tree import Expression
@@ -13,13 +14,7 @@ from .tree import Expression
 _GREEK = re.compile(
     "alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|pi|rho|sigma|tau|upsilon|phi|chi|psi|omega"
 )
-_LATEX_FUNCTIONS: dict[str, str] = {
-    "sigmoid": r"\sigma",
-    "log": r"\ln",
-    "maximum": r"\max",
-    "minimum": r"\min",
-    **{function: rf"\{function}" for function in ("exp", "sin", "cos", "tan", "tanh")},
-}
+_ROWS = {"sigmoid": r"\sigma", "maximum": r"\max", "minimum": r"\min"}  # those with a sign of their own
 _ESCAPES = {
     **{sign: rf"\{sign}" for sign in "&%$#_{}"},
     "\\": r"\textbackslash{}",
@@ -48,6 +43,17 @@ def escaped(words: str) -> str:
     return "".join(_ESCAPES.get(sign, sign if sign.isprintable() else " ") for sign in whole)
 
 
+def command(function: str) -> str:
+    r"""Give the command of a function of the formulas.
+
+    >>> print(command("log"), command("sigmoid"), command("leaky_relu"))
+    \ln \sigma \operatorname{leaky relu}
+    """
+    if function in PRIMITIVES:
+        return PRIMITIVES[function].latex
+    return _ROWS.get(function) or rf"\operatorname{{{function.replace('_', ' ')}}}"
+
+
 class LaTeX(Notation):
     """The LaTeX of a formula."""
 
@@ -72,16 +78,13 @@ class LaTeX(Notation):
     def power(self, base: str, exponent: str) -> str:
         if "^" in base and not base.startswith(r"\left("):
             base = self.group(base)  # there is room for one exponent only
-        return f"{base}^{{{exponent}}}"
+        return self.call("pow", [base, exponent])
 
     def call(self, function: str, arguments: list[str]) -> str:
-        inner = ", ".join(arguments)
-        if function == "sqrt":
-            return rf"\sqrt{{{inner}}}"
-        if function == "abs":
-            return rf"\left| {inner} \right|"
-        written = _LATEX_FUNCTIONS.get(function) or rf"\operatorname{{{function.replace('_', ' ')}}}"
-        return rf"{written}\left({inner}\right)"
+        written = command(function)
+        if "#1" not in written:
+            return written + self.group(", ".join(arguments))
+        return re.sub(r"#(\d)", lambda place: arguments[int(place[1]) - 1], written)
 
     def group(self, inner: str) -> str:
         return rf"\left({inner}\right)"

@@ -11,13 +11,13 @@ from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from .labels import label_parts
+from .latex import command
 from .notation import Notation
 from .tree import Expression
 
 Tree: TypeAlias = "str | list[Tree]"
 
 _GREEK = {name: chr(code) for name, code in name2codepoint.items() if ord("α") <= code <= ord("ω")}
-_FUNCTIONS = {"sigmoid": "σ", "log": "ln", "maximum": "max", "minimum": "min"}
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -59,8 +59,8 @@ class MathML(Notation):
             return f"<msqrt>{inner}</msqrt>"
         if function == "abs":
             return f"<mrow><mo>|</mo>{inner}<mo>|</mo></mrow>"
-        written = escape(_FUNCTIONS.get(function, function.replace("_", " ")))
-        return f"<mi>{written}</mi>{self.group(inner)}"
+        word = re.sub(r"\\operatorname\{(.*)\}|\\(\w+)", r"\1\2", command(function))
+        return f"<mi>{escape(_GREEK.get(word, word))}</mi>{self.group(inner)}"
 
     def group(self, inner: str) -> str:
         return f"<mrow><mo>(</mo>{inner}<mo>)</mo></mrow>"

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any, NamedTuple
 
+from ..primitives import PRIMITIVES
 from ..rules import RULES, Rule
 from .notation import Notation
 from .tree import Expression, name, number, parse, product
 
-LOOSE, SUM, PRODUCT, POWER, ATOM = range(-1, 4)  # how tightly a text holds together, as in `Notation`
-PRIMITIVES = ("exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "tanh", "pow", "abs")
+LOOSE, SUM, PRODUCT, POWER, ATOM = range(-1, 4)  # the precedence of a text, as in `Notation`
 
 
 class Term(NamedTuple):
@@ -95,7 +95,7 @@ class SourceNotation(Notation):
         match expression:
             case ast.Compare(left=left, ops=signs, comparators=others):
                 pairs = zip([left, *others], signs, others)
-                tests = [self.comparison(self.write(a), _sign(sign), self.write(b)) for a, sign, b in pairs]
+                tests = [self.comparison(self.write(a), COMPARISONS[type(sign)], self.write(b)) for a, sign, b in pairs]
                 return reduce(lambda first, second: self.both(f"({first})", f"({second})"), tests)
         return self.comparison(self.write(expression), "!=", self.number(0.0))
 
@@ -108,13 +108,7 @@ class SourceNotation(Notation):
         return super()._write(expression)
 
 
-def _sign(comparison: ast.cmpop) -> str:
-    if type(comparison) not in _COMPARISONS:
-        raise ValueError(f"the comparison {type(comparison).__name__} is none of numbers")
-    return _COMPARISONS[type(comparison)]
-
-
-_COMPARISONS: dict[type[ast.cmpop], str] = {
+COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "<",
     ast.LtE: "<=",
     ast.Gt: ">",

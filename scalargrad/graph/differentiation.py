@@ -15,14 +15,9 @@ from .. import functions
 from ..engine import CONSTANT, Value, as_value, topological_order
 from ..formulas import tree
 from ..formulas.tree import Expression
-from ..rules import FUNCTIONS, RULES, Rule
+from ..rules import RULES, Rule
 
 Term: TypeAlias = Value | float  # a float stands for what does not depend on anything: it needs no node
-
-_BEYOND_THE_ROWS: dict[str, Callable[[Value], Value]] = {
-    "expm1": lambda a: a.exp() - 1,
-    "log1p": lambda a: (a + 1).log(),
-}
 
 
 def gradients(root: Value, wrt: Iterable[Value]) -> list[Value]:
@@ -95,14 +90,9 @@ def _evaluate(expression: Expression, words: Mapping[str, Term], own: Mapping[st
             operands = [_evaluate(argument, words, own) for argument in arguments]
             if name == "pow":
                 return _power(*operands)
-            if name in own or any(isinstance(operand, Value) for operand in operands):
-                return (own.get(name) or _function(name))(*operands)
-            return FUNCTIONS[name](*operands)
+            record: Callable[..., Term] = own.get(name) or functions.of_rule(RULES[name])
+            return record(*operands)
     raise TypeError(f"gradients: cannot differentiate {ast.unparse(expression)!r}: use + - * / ** and the functions")
-
-
-def _function(name: str) -> Callable[..., Term]:
-    return _BEYOND_THE_ROWS.get(name) or functions.of_rule(RULES[name])
 
 
 def _checked(rule: Rule, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -163,7 +153,7 @@ def _divide(left: Term, right: Term) -> Term:
 def _power(base: Term, exponent: Term) -> Term:
     if exponent == 0.0:
         return 1.0
-    return base if exponent == 1.0 else _function("pow")(base, exponent)
+    return base if exponent == 1.0 else functions.pow(base, exponent)
 
 
 _OPERATORS: Mapping[type[ast.operator], Callable[[Term, Term], Term]] = {

@@ -11,7 +11,8 @@ from functools import cached_property
 from typing import ClassVar
 
 from ..engine import Value
-from ..formulas.source import ATOM, LOOSE, PRIMITIVES, SUM, Formulas, SourceNotation, Term
+from ..formulas.source import ATOM, LOOSE, SUM, Formulas, SourceNotation, Term
+from ..primitives import PRIMITIVES
 from ..rules import FUNCTIONS
 from .emitter import Emitter, Listing, Statement, Total, names_of, nodes_of
 
@@ -46,8 +47,7 @@ class PythonSource:
     class Notation(SourceNotation):
         square = False
 
-    words: ClassVar[Mapping[str, str]] = {word: word for word in PRIMITIVES if word != "abs"}
-    imports = "from math import {}"
+    words: ClassVar[Mapping[str, str]] = {word: said.python for word, said in PRIMITIVES.items()}
 
     def __init__(self, graph: ProgramGraph) -> None:
         self.formulas = Formulas(self.Notation(), _WORDS)
@@ -72,11 +72,8 @@ class PythonSource:
         predict = self.predict(self.emitter.listing(self.graph.outputs))
         body = "\n\n".join([*self.formulas.functions.values(), step, predict])
         called = set(re.findall(r"\w+(?=[(.])", body))
-        words = sorted(
-            word if word == theirs else f"{theirs} as {word}" for word, theirs in self.words.items() if word in called
-        )
-        head = [f"# {self.root}: forward pass and backward pass, written out\n"]
-        return "\n".join([*head, *([self.imports.format(", ".join(words)) + "\n\n"] if words else []), body])
+        imports = _imports({word: said for word, said in self.words.items() if word in called})
+        return "\n".join([f"# {self.root}: forward pass and backward pass, written out\n", *imports, body])
 
     def step(self, listing: Listing) -> str:
         """Write the function that gives the mean loss and the mean gradients."""
@@ -156,11 +153,9 @@ class NumpySource(PythonSource):
             return f"{left} & {right}"
 
     words: ClassVar[Mapping[str, str]] = {
-        **PythonSource.words,
-        "pow": "power",
-        **{word: word for word in ("dot", "where", "zeros", "add", "array", "broadcast_to")},
+        **{word: said.numpy for word, said in PRIMITIVES.items()},
+        **{word: f"numpy.{word}" for word in ("dot", "where", "zeros", "add", "array", "broadcast_to")},
     }
-    imports = "from numpy import {}"
 
     def step(self, listing: Listing) -> str:
         given = {line.parameter for line in listing.backward if isinstance(line, Total)}
@@ -215,11 +210,9 @@ class JaxSource(NumpySource):
     """A pure function of (batch, parameters), so that jit, vmap, grad and sharding apply."""
 
     words: ClassVar[Mapping[str, str]] = {
-        **PythonSource.words,
-        "pow": "power",
-        **{word: word for word in ("where", "mean", "array", "broadcast_to")},
+        **{word: said.jax for word, said in PRIMITIVES.items()},
+        **{word: f"jax.numpy.{word}" for word in ("where", "mean", "array", "broadcast_to")},
     }
-    imports = "from jax.numpy import {}"
 
     def loss(self, listing: Listing) -> str:
         return f"mean({self.results(listing)[0]})"
@@ -234,7 +227,7 @@ class JaxSource(NumpySource):
 # What a name in the source must not be.
 _WORDS = frozenset(
     {
-        *("batch", "parameters", "step", "predict", "rows", "outputs", "check", "zero", "mean_loss", "len", "abs"),
+        *("batch", "parameters", "step", "predict", "rows", "outputs", "check", "zero", "mean_loss", "len"),
         *keyword.kwlist,
         *PythonSource.words,
         *NumpySource.words,
@@ -247,6 +240,17 @@ _WORDS = frozenset(
 
 def _function(signature: str, *lines: str) -> str:
     return "\n".join([f"def {signature}:", *indented(*lines), ""])
+
+
+def _imports(words: Mapping[str, str]) -> list[str]:
+    """Write the lines that import functions such as `numpy.power` under the words of the formulas."""
+    modules: dict[str, list[str]] = {}
+    for word, said in words.items():
+        module, _, function = said.rpartition(".")
+        if module:  # what has none is Python's own
+            modules.setdefault(module, []).append(word if word == function else f"{function} as {word}")
+    lines = [f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(modules.items())]
+    return [*lines[:-1], f"{lines[-1]}\n\n"] if lines else []
 
 
 def indented(*lines: str) -> list[str]:

@@ -8,8 +8,10 @@ import textwrap
 from collections.abc import Sequence
 
 from ..engine import Value
-from ..formulas.source import ATOM, LOOSE, PRIMITIVES, SourceNotation, Term
+from ..formulas.source import ATOM, LOOSE, SourceNotation, Term
 from ..formulas.tree import Expression
+from ..primitives import PRIMITIVES
+from ..rules import RULES
 from .emitter import Listing, Statement, Total
 from .targets import GROUP, ProgramGraph, PythonSource, indented
 
@@ -69,8 +71,8 @@ class _CScalar(SourceNotation):
         return f"{left} && {right}"
 
     def call(self, function: str, arguments: list[str]) -> str:
-        known = {"abs": "fabs"}.get(function, function)
-        return f"{known if function in PRIMITIVES else f'one_{function}'}({', '.join(arguments)})"
+        known = PRIMITIVES[function].c if function in PRIMITIVES else f"one_{function}"
+        return f"{known}({', '.join(arguments)})"
 
 
 class _CVectors(SourceNotation):
@@ -113,8 +115,8 @@ class CSource(PythonSource):
         functions = "\n".join(self.formulas.functions.values())
         body = "\n".join([functions, *entries])
         lifted = [
-            f"LIFT{2 if word == 'pow' else 1}(all_{word}, {'fabs' if word == 'abs' else word})"
-            for word in PRIMITIVES
+            f"LIFT{len(RULES[word].operands)}(all_{word}, {said.c})"
+            for word, said in PRIMITIVES.items()
             if f"all_{word}(" in body
         ]
         promised = [f"{entry.partition(chr(10))[0]};" for entry in entries if entry.startswith("PART ")]

@@ -7,44 +7,31 @@ function within(allowed, reason = "math domain error") {
   if (!allowed) throw new DomainError(reason);
 }
 
+/** Divides, but not by zero. */
+export function div(a, b) {
+  within(b !== 0, "float division by zero");
+  return a / b;
+}
+
+/** Raises to a power, but not zero to a negative one, and a negative number to whole powers only. */
+export function pow(a, b) {
+  within(!(a === 0 && b < 0) && !(a < 0 && Number.isFinite(b) && !Number.isInteger(b)));
+  return notTooLarge(Math.pow(a, b), a, b);
+}
+
+/** Makes a function of `Math` fail where Python's does: outside its domain, at a pole, and beyond the largest float. */
+export function strict(f) {
+  return (a) => {
+    const result = f(a);
+    within(!Number.isNaN(result) || Number.isNaN(a));
+    within(Number.isFinite(result) || !(Math.abs(a) <= 1)); // infinite so near to 0: a pole, as of log
+    return notTooLarge(result, a);
+  };
+}
+
 function notTooLarge(result, ...given) {
   if (!Number.isFinite(result) && given.every(Number.isFinite)) throw new TooLarge("math range error");
   return result;
-}
-
-export const python = {
-  div(a, b) {
-    within(b !== 0, "float division by zero");
-    return a / b;
-  },
-  log(a) {
-    within(!(a <= 0));
-    return Math.log(a);
-  },
-  log1p(a) {
-    within(!(a <= -1));
-    return Math.log1p(a);
-  },
-  sqrt(a) {
-    within(!(a < 0));
-    return Math.sqrt(a);
-  },
-  pow(a, b) {
-    within(!(a === 0 && b < 0) && !(a < 0 && Number.isFinite(b) && !Number.isInteger(b)));
-    return notTooLarge(Math.pow(a, b), a, b);
-  },
-  sin: (a) => periodic(Math.sin, a),
-  cos: (a) => periodic(Math.cos, a),
-  tan: (a) => periodic(Math.tan, a),
-  exp: (a) => notTooLarge(Math.exp(a), a),
-  expm1: (a) => notTooLarge(Math.expm1(a), a),
-  tanh: Math.tanh,
-  abs: Math.abs,
-};
-
-function periodic(f, a) {
-  within(a !== Infinity && a !== -Infinity);
-  return f(a);
 }
 
 /** Writes a number as Python does: 1.0, 1e-07, 1e+16, inf. */
