@@ -5,10 +5,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from scalargrad import Value, check_gradients, derive, trace
+from scalargrad import Value, check_gradients, compile, derive, trace
 from scalargrad.formulas.mathml import typeset
 from scalargrad.formulas.tree import parse
 from scalargrad.markup import Markup, table
+from scalargrad.programs import native
 from scalargrad.teach.equations import four_equations, matrix_equations
 from scalargrad.teach.examples import two_output_with_nn
 from scalargrad.teach.mistakes import compare
@@ -123,3 +124,15 @@ def test_a_long_table_says_how_much_it_leaves_out():
 
 def test_a_table_shows_text_as_it_is():
     assert cells(table(("a<b",), [("x\ny",), (Markup("<i>z</i>"),)])) == [["a<b"], ["x\ny"], ["z"]]
+
+
+@pytest.mark.parametrize("target", ["python", "numpy", "c"])
+def test_a_program_shows_its_source_as_code(target):
+    x, w = Value(2.0, "x"), Value(3.0, "w")
+    if target == "c" and not next(native.compilers(), None):
+        pytest.skip("there is no C compiler")
+    program = compile(w * x, [x], [w], target)
+    language, *lines, end = program._repr_markdown_().splitlines()
+    assert language == ("```c" if target == "c" else "```python")
+    assert "\n".join(lines).strip() == program.source.strip()
+    assert end == "```"

@@ -5,6 +5,7 @@ import math
 import signal
 import sys
 from itertools import chain
+from types import SimpleNamespace
 
 import pytest
 
@@ -462,3 +463,13 @@ def test_the_progress_bar_shows_on_a_terminal_alone(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     fit(Line(1.0), [[1]], [0], iterations=50, progress=False)
     assert terminal.getvalue() == ""
+
+
+def test_the_progress_bar_shows_in_a_notebook(monkeypatch, capsys):
+    pytest.importorskip("tqdm")
+    kernel = SimpleNamespace(get_ipython=lambda: SimpleNamespace(kernel="a kernel"))
+    monkeypatch.setitem(sys.modules, "IPython", kernel)
+    fit(Line(1.0), [[1]], [0], iterations=50)
+    assert "50/50" in capsys.readouterr().err
+    fit(Line(1.0), [[1]], [0], iterations=50, progress=False)
+    assert capsys.readouterr().err == ""

@@ -668,7 +668,19 @@ def test_a_notebook_shows_the_page_in_a_frame(read, files, browser):
     frame.click("#next")
     frame.wait_for_selector("#count:text-matches('^1 / ')")
     assert outside.locator("script").count() == 0
+    assert "Here the page of" in outside.inner_text("body")
     assert complaints == []
+    context.close()
+
+
+def test_where_scripts_are_off_a_notebook_shows_the_picture_and_says_what_belongs_there(browser):
+    x = Value(2.0, label="x")
+    context = browser.new_context(offline=True, java_script_enabled=False)
+    outside = context.new_page()
+    outside.set_content(page.page(x * x, lang="zh")._repr_html_())
+    assert outside.locator("iframe").count() == 0
+    assert outside.locator("img").bounding_box()["width"] > 100
+    assert outside.inner_text("body").startswith("这里应显示 root 的分步页面")
     context.close()
 
 

@@ -20,7 +20,7 @@ from ..formulas import notation
 from ..formulas.terminal import columns
 from ..graph.roles import roles
 from ..graph.views import View, view_of
-from ..messages import say
+from ..messages import language_of_locale, say
 from . import rendering
 
 LARGEST = 500  # nodes; a larger graph takes minutes to lay out, and nobody can read it
@@ -169,11 +169,11 @@ def draw(
     return drawing
 
 
-def in_notebook(value: Value) -> dict[str, str]:
+def in_notebook(value: Value, lang: str = "") -> dict[str, str]:
     """Draw a value for a notebook; a graph that is too large to be drawn unasked is put into words."""
     words, count = repr(value), len(topological_order(value))
     if count <= LARGEST_IN_NOTEBOOK:
-        return draw(value)._repr_mimebundle_() | {"text/plain": words}
+        return draw(value, lang=lang or language_of_locale())._repr_mimebundle_() | {"text/plain": words}
     return markup.sentence(
         f"{words}: {count} nodes are too many to draw unasked (the limit is {LARGEST_IN_NOTEBOOK}); "
         'draw(..., view="quantities") or draw(..., depth=5) shows a part'

@@ -12,21 +12,35 @@ from operator import index
 from pathlib import Path
 from typing import Any
 
+from .. import markup
 from ..engine import Value, as_float, topological_order
+from ..explain.drawing import in_notebook
 from ..files import write_whole
-from ..messages import LANGUAGES, catalogue
+from ..messages import LANGUAGES, catalogue, say
 from . import bundle, data, picture
 
 LARGEST = 1000  # nodes; a picture of more takes long to lay out, and nobody can step through it
 DIGITS = (3, 4, 6, 8, 17)
 
 
+# The page goes into a frame when the picture that stands for it has loaded. A viewer that allows no scripts drops both
+# attributes and keeps the picture; of a frame that it does not allow it would show the whole source as text.
+_UNFOLD = (
+    "const frame = document.createElement('iframe'); frame.srcdoc = this.dataset.page; frame.title = 'scalargrad'; "
+    "frame.style = 'width: 100%; height: {height}px; border: 1px solid #8888; border-radius: 6px'; "
+    "this.replaceWith(frame)"
+)
+_NO_PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
+
+
 class Page:
     """A page as text, `html`, that is written into a file and shows itself in a notebook, in a frame of its own."""
 
-    def __init__(self, source: str, height: int) -> None:
+    def __init__(self, source: str, height: int, root: Value, lang: str) -> None:
         self.html = source
         self.height = height  # of the frame, in pixels
+        self.root = root
+        self.lang = lang
 
     def write(self, path: str | os.PathLike[str]) -> Path:
         """Write the page into a file, and give back its path.
@@ -35,11 +49,14 @@ class Page:
         """
         return write_whole(path, self.html)
 
+    def __repr__(self) -> str:
+        return f"<page of {self.root.label or self.root!r}: .write('steps.html') puts it into a file>"
+
     def _repr_html_(self) -> str:
-        return (
-            f'<iframe srcdoc="{html.escape(self.html)}" title="scalargrad" '
-            f'style="width: 100%; height: {self.height}px; border: 1px solid #8888; border-radius: 6px"></iframe>'
-        )
+        image = markup.image(in_notebook(self.root, self.lang).get("image/svg+xml", _NO_PICTURE), repr(self))
+        script = _UNFOLD.format(height=self.height)
+        frame = image.replace("<img ", f'<img data-page="{html.escape(self.html)}" onload="{script}" ', 1)
+        return f"{frame}\n{markup.paragraphs(say('notebook', 'page', self.lang, root=self.root.label or 'root'))}"
 
 
 def write_page(root: Value, path: str | os.PathLike[str], **options: Any) -> Path:
@@ -98,4 +115,4 @@ def page(
         },
         pictures={view: picture.svg(graph, view) for view in ("quantities", "operations")},
     )
-    return Page(source, height)
+    return Page(source, height, root, lang)

@@ -174,6 +174,9 @@ class Program:
         inputs, parameters = len(self._graph.inputs), len(self._graph.parameters)
         return f"<program for {self.target}: {inputs} inputs, {parameters} parameters>"
 
+    def _repr_markdown_(self) -> str:
+        return f"```{'c' if self.target == 'c' else 'python'}\n{self.source}\n```"
+
     def _numbers(self, parameters: Iterable[float] | None) -> array[float]:
         needed = self._graph.parameters
         numbers = [parameter.data for parameter in needed] if parameters is None else list(parameters)

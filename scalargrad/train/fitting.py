@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
@@ -66,8 +67,8 @@ def fit(
     "jax" or "auto" the graph of the first sample is compiled, and gives the same but for the last bits. So a model or
     loss must not branch on a value, as in `if target.data == 1`: before the run the program is compared with the
     engine on a sample of each different target and on about 20 spread over the data, and ValueError is raised where
-    they differ. A callback that returns True ends the run. A progress bar is shown on a terminal, with `tqdm`
-    installed. Ctrl-C ends the run with what was learned so far.
+    they differ. A callback that returns True ends the run. A progress bar is shown on a terminal and in a notebook,
+    with `tqdm` installed. Ctrl-C ends the run with what was learned so far.
 
     Raises TypeError or ValueError where the data do not fit the model or the loss, before anything is changed; and
     FloatingPointError, with the sample and the operation, where a number leaves what a float or the operation can
@@ -272,13 +273,22 @@ def _put(optimizer: Optimizer, numbers: list[float]) -> None:
 @contextmanager
 def _progress_bar(total: int, wanted: bool) -> Iterator[Callable[[float], None]]:
     """Show a bar with the loss and the time left; give the function that moves it on."""
-    if not (wanted and sys.stderr.isatty() and find_spec("tqdm")):
+    if not (wanted and (sys.stderr.isatty() or _in_notebook()) and find_spec("tqdm")):
         yield lambda loss: None
         return
-    with import_module("tqdm").tqdm(total=total, unit="iteration") as bar:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # without ipywidgets it says so, and shows a bar of text
+        bars = import_module("tqdm.auto")
+    with bars.tqdm(total=total, unit="iteration") as bar:
 
         def advance(loss: float) -> None:
             bar.set_postfix_str(f"loss {loss:.4g}", refresh=False)
             bar.update()
 
         yield advance
+
+
+def _in_notebook() -> bool:
+    """Tell whether a kernel of Jupyter runs this: its standard error is no terminal, but a notebook shows a bar."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
