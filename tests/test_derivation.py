@@ -12,7 +12,7 @@ from math import fsum, isclose
 import pytest
 
 import scalargrad
-from scalargrad import Value, derive, topological_order
+from scalargrad import Value, derive, functions, topological_order
 from scalargrad.explain.derivation import readable
 from scalargrad.formulas.notation import text
 from scalargrad.formulas.typesetting import Derivative, _pieces
@@ -202,6 +202,94 @@ def test_every_equation_of_the_worked_example_is_true():
                 assert total == pytest.approx(known(equation.left.id), rel=1e-6)
                 number += 1
     assert number > 100
+
+
+# --- what is printed, read back ---------------------------------------------------------------------------------------
+
+
+def random_quantities(seed):
+    """Record labelled quantities that are used again, with negated sums among their derivatives."""
+    choose = random.Random(seed)
+    made = {name: Value(number, label=name) for name, number in (("x", 0.6), ("w", -0.4))}
+    forms = (
+        "{}*{}",
+        "{} - tan({})",
+        "{} - tan({})",
+        "{} - tanh({})",
+        "{} - {}*{}",
+        "tanh({}) - {}/2",
+        "-(1 + {}) - {}**2",
+        "{} - cos({})",
+    )
+    forms += ("{}/(2 + {}**2)", "({} - {})**3", "sigmoid({}) - sqrt(2 + {}**2)", "square({}) - 2*{}")
+    for name in "pqrstuvzy":
+        formula = choose.choice(forms)
+        taken = [choose.choice(list(made)[-4:]) for _ in range(formula.count("{}"))]
+        made[name] = labelled(name, eval(formula.format(*taken), vars(functions), made))
+    return made
+
+
+def as_python(latex):
+    """Turn LaTeX of the derivations back into Python."""
+    latex = re.sub(
+        r"\\frac\{\\partial (\w)\}\{\\partial (\w)\}(?:\\Big\|_\{\\text\{(\w+)\}\})?",
+        lambda match: f" d{match[1]}/d{match[2]}" + (f"|{match[3]} " if match[3] else " "),
+        latex,
+    )
+    for sign, python in ((r"\left", ""), (r"\right", ""), (r"\,", "*"), (r"\cdot", "*"), (r"\sigma", "sigmoid")):
+        latex = latex.replace(sign, python)
+    before = ""
+    while before != latex:  # from the inside out
+        before = latex
+        latex = re.sub(r"\\frac\{([^{}]*)\}\{([^{}]*)\}", r"((\1)/(\2))", latex)
+        latex = re.sub(r"\\sqrt\{([^{}]*)\}", r"sqrt(\1)", latex)
+        latex = re.sub(r"\^\{([^{}]*)\}", r"**(\1)", latex)
+    return latex.replace("\\", "")
+
+
+def printed_stages(derivation):
+    """List what stands on the two sides of every sign of equality, as text and as LaTeX."""
+    for block in derivation.text.split("\n\n"):
+        left = ""
+        for line in joined(block):
+            if " = " in line and "means" not in line:
+                name, stage = line.split("= ", 1)
+                left = name.strip() or left
+                yield left, stage
+    rows = [re.sub(r" \\\\.*", "", row) for row in derivation.latex.splitlines()[1:-1] if not row.startswith(r"&\text")]
+    for name, stage in re.findall(r"^(.*) &= (.*(?:\n&.*)*)", "\n".join(rows), re.MULTILINE):
+        left = as_python(name).strip() or left
+        yield left, as_python(re.sub(r"\n&\\q?quad ", " ", stage))
+
+
+def test_a_negated_sum_that_is_a_term_keeps_its_parentheses():
+    x = Value(0.5, label="x")
+    q = labelled("q", x * x)
+    z = labelled("z", q * q)
+    derivation = derive(labelled("y", z - q.tan()), x)
+    assert "= q + q - (1 + tan(q)*tan(q))" in derivation.text
+    assert r"&= q + q - \left(1 + \tan\left(q\right) \, \tan\left(q\right)\right)" in derivation.latex
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_every_printed_stage_is_true(seed):
+    """Of `z - (1 + q)` once `z - 1 + q` was printed, with the right number under it."""
+    names = random_quantities(seed)
+    root = names["y"]
+    order = topological_order(root)
+    known = true_derivatives(root, "quantities")
+
+    def number(match):
+        return repr(known(Derivative(*match.groups(default="")))).join("()")
+
+    stages = 0
+    for wrt in (names["x"], names["w"]):
+        for left, stage in printed_stages(derive(root, wrt, lang="en")) if wrt in order else ():
+            one, other = (re.sub(r"d(\w)/d(\w)(?:\|(\w+))?", number, side) for side in (left, stage))
+            values = {name: node.data for name, node in names.items()}
+            assert eval(other, dict(FUNCTIONS), values) == pytest.approx(eval(one), rel=1e-5, abs=1e-6), (left, stage)
+            stages += 1
+    assert stages > 4 or not {names["x"], names["w"]} & set(order)
 
 
 # --- sums and counts ------------------------------------------------------------------------------------------------

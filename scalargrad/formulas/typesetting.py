@@ -118,7 +118,8 @@ def _rows(equation: Equation, notation: Notation, parenthesised: bool) -> Iterat
             sign = "+" if rows else "="
             if rows and isinstance(first, ast.UnaryOp):
                 sign, first = "-", first.operand
-            written = [notation.write(first, PRODUCT if others and not _is_negative(first) else SUM)]
+            is_operand = sign == "-" or (others and not _is_negative(first))
+            written = [notation.write(first, PRODUCT if is_operand else SUM)]
             for factor in others:
                 bare = _is_negative(factor) and not parenthesised
                 written.append(notation.write(factor, SUM if bare else PRODUCT))
