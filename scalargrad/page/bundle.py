@@ -1,6 +1,7 @@
 """Put the parts of the page together into one file: template, style, modules, pictures and data.
 
-Reads the files in `static`. Each script is an ordinary ES module; joined into one, they need no server and no network.
+Reads the files in `static`, of which vendored.md says what comes from elsewhere. Each script is an ordinary ES module;
+joined into one, they need no server and no network.
 """
 
 import base64
@@ -18,8 +19,14 @@ _EXPORT = re.compile(r"^export (?=(?:const|function|class) (\w+))", re.MULTILINE
 
 
 def part(name: str) -> str:
-    """Read one of the files in `static`."""
+    """Read one of the text files in `static`."""
     return files(__package__).joinpath("static", name).read_text(encoding="utf-8")
+
+
+def _font() -> str:
+    """Read the font of the formulas as an address that holds it."""
+    content = files(__package__).joinpath("static", "math.woff2").read_bytes()
+    return "data:font/woff2;base64," + base64.b64encode(content).decode()
 
 
 def script(main: str, generated: Mapping[str, str]) -> str:
@@ -50,8 +57,9 @@ def page(title: str, lang: str, program: str, data: Any, pictures: Mapping[str, 
     fill = {
         "lang": {"en": "en", "zh": "zh-CN"}[lang],
         "title": html.escape(title),
-        "policy": f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'",
-        "style": part("style.css"),
+        "policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
+        f"script-src 'sha256-{digest}'",
+        "style": part("style.css").replace("{{font}}", _font()),
         "data": as_data(data),
         "script": program,
         **pictures,

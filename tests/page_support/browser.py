@@ -92,9 +92,13 @@ class Reader:
         )
 
     def column(self, index):
-        """Read a column of the table as floats, without what is empty or still waits."""
+        """Read a column of the table as floats, without what is empty or still waits; old gradients too."""
         texts = {label: cells[index] for label, cells in self.table().items()}
-        return {label: float(text.replace("−", "-")) for label, text in texts.items() if text and "…" not in text}
+        return {
+            label: float(text.strip("()").replace("−", "-"))
+            for label, text in texts.items()
+            if text and "…" not in text
+        }
 
     def all_digits(self):
         self.page.select_option("#digits", "all")

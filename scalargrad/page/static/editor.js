@@ -7,6 +7,7 @@ const ORDER = ["parameter", "input", "target"];
 
 /** Makes the fields; `change(node, number)` is called for an edit, with NaN for what is no number. */
 export function makeEditor(container, graph, change) {
+  container.replaceChildren();
   let shown = [];
   const leaves = graph.nodes
     .map((node, i) => ({ ...node, i }))

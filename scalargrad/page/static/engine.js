@@ -2,6 +2,7 @@
 
 import { DomainError, TooLarge, repr } from "./python.js";
 import { RULES } from "./rules.js";
+import { Refusal } from "./words.js";
 
 /** Computes y and its local derivatives by one row, or throws the error that Python's engine raises. */
 export function compute(rule, operands) {
@@ -15,14 +16,10 @@ export function compute(rule, operands) {
   }
 }
 
-function refusal(rule, error, operands) {
+function refusal({ name, domain }, error, operands) {
   const got = operands.map((number, i) => `${"ab"[i]} = ${repr(number)}`).join(", ");
-  if (error instanceof TooLarge) {
-    return new TooLarge(`${rule.name}: the result or a local derivative is too large for a float, got ${got}`);
-  }
-  if (error instanceof DomainError) {
-    return new DomainError(`${rule.name}: needs ${rule.domain || error.message}, got ${got}`);
-  }
+  if (error instanceof TooLarge) return new Refusal("error.large", { name, got });
+  if (error instanceof DomainError) return new Refusal("error.domain", { name, domain: domain || error.message, got });
   return error;
 }
 
@@ -47,7 +44,7 @@ export function forward(nodes, leaves, fixed = new Map()) {
 }
 
 function finite(number) {
-  if (!Number.isFinite(number)) throw new DomainError(`value: needs a finite number, got ${repr(number)}`);
+  if (!Number.isFinite(number)) throw new Refusal("error.finite", { got: repr(number) });
   return number;
 }
 
@@ -63,7 +60,7 @@ export function backward(order, edgesOf, visit = () => {}) {
       const contribution = upstream * local;
       const total = (gradients.get(parent) ?? 0) + contribution;
       if (!Number.isFinite(total)) {
-        throw new TooLarge(`backward: a gradient is too large for a float: it is ${repr(total)}`);
+        throw new Refusal("error.gradient", { got: repr(total) });
       }
       gradients.set(parent, total);
       visit({ node, parent, edge, upstream, local, contribution, total });

@@ -10,6 +10,7 @@ export function drawLegend(list, graph, view) {
     ...roles.filter((role) => present.has(role)).map((role) => [role, wordOf(role)]),
     ["waiting", "legend.waiting"],
     ["complete", "legend.complete"],
+    ...(graph.parameters.length ? [["stale", "legend.stale"]] : []),
   ];
   list.replaceChildren(
     ...entries.map(([className, key]) => {

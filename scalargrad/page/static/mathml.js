@@ -25,6 +25,9 @@ export const row = (...children) => ["mrow", ...children];
 export const sign = (text) => ["mo", text];
 export const partial = (of, by) => ["mfrac", row(["mo", "∂"], of), row(["mo", "∂"], by)];
 
+/** Sets a derivative with a mark below it on the right, as in the derivation: along one edge, via one node, so far. */
+export const marked = (fraction, mark) => ["msub", row(fraction, ["mo", "|"]), mark];
+
 /** Sets a name of [base, below, above]: upright where it is a word. */
 export function name([base, below, above]) {
   const word = (text) => [/^[\d.()]+$/.test(text) ? "mn" : [...text].length > 1 ? "mtext" : "mi", text];

@@ -10,12 +10,12 @@ export function makePhases(bar, go) {
   return function show(steps, present) {
     for (const phase of PHASES) {
       const count = steps.filter((step) => step.phase === phase).length;
-      if (!count) continue;
       if (!buttons.has(phase)) buttons.set(phase, add(phase));
       const button = buttons.get(phase);
       const word = text(`chip.${phase}`);
       if (button.textContent !== word) Object.assign(button, { textContent: word, title: text(`phase.${phase}`) });
       button.style.flexGrow = count;
+      button.hidden = !count;
       if (phase === present) button.setAttribute("aria-current", "step");
       else button.removeAttribute("aria-current");
     }

@@ -4,14 +4,17 @@ import { written } from "./numbers.js";
 
 const NAMESPACE = "http://www.w3.org/2000/svg";
 const LONGEST = 28; // signs of a label, as in the layout
-const MOST_DIGITS = 4; // what a node has room for
-const FONT = 14; // of a name, in units of the picture
+const MOST_DIGITS = 4; // what a node has room for, and in large type
+const MOST_DIGITS_LARGE = 3;
+const FONT = 14; // of a name, in units of the picture, and in large type
+const FONT_LARGE = 17;
 const READABLE = 12; // pixels; below that the picture scrolls
 const SMALLEST = 10; // pixels; down to that it rather shows as a whole
 const LINE = 17; // from line to line, in units of the picture
+const LINE_LARGE = 18;
 
-/** Makes the picture of a view inside its scrolling frame. */
-export function makePicture(frame, graph, viewName) {
+/** Makes the picture of a view inside its scrolling frame; `choose(node)` is called for a node that is picked. */
+export function makePicture(frame, graph, viewName, choose) {
   const svg = frame.querySelector("svg");
   const { width, height } = svg.viewBox.baseVal;
   const partsOf = (i) => nodeParts(document.getElementById(`${viewName}_${i}`));
@@ -19,32 +22,57 @@ export function makePicture(frame, graph, viewName) {
   const edges = new Map();
   for (const edge of svg.querySelectorAll(".edge")) edges.set(edge.id, edge);
   const tag = makeTag(svg);
+  const localTags = new Map();
   let zoom = null; // null: as large as it has to be
   let lit = [];
   let subject = [];
 
   for (const [i, parts] of nodes) {
     setName(parts.name, graph.nodes[i], viewName);
-    [parts.name, parts.value, parts.gradient].forEach((line, k) => {
-      const above = graph.nodes[i].number ? 0 : (k - 1) * LINE;
-      line?.setAttribute("y", parts.middle + above + (k === 0 && line !== parts.gradient ? 3 : 5));
-    });
+    parts.said = graph.nodes[i].label || parts.name.textContent;
+  }
+  setLines();
+  walkByKeys([...nodes].filter(([i]) => !graph.nodes[i].number).map(([i, { group }]) => [i, group]), choose);
+
+  function setLines() {
+    const line = isLarge() ? LINE_LARGE : LINE;
+    for (const [i, parts] of nodes) {
+      [parts.name, parts.value, parts.gradient].forEach((text, k) => {
+        const above = graph.nodes[i].number ? 0 : (k - 1) * line;
+        text?.setAttribute("y", parts.middle + above + (k === 0 ? 3 : 5));
+      });
+    }
   }
 
   function scale() {
     const fit = 0.985 * Math.min(frame.clientWidth / width, frame.clientHeight / height);
     if (zoom === "fit") return fit;
     const type = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
-    const whole = fit * FONT >= SMALLEST * type;
-    return zoom ?? Math.min(whole ? fit : (READABLE / FONT) * type, 1.7 * type);
+    const font = isLarge() ? FONT_LARGE : FONT;
+    const whole = fit * font >= SMALLEST * type;
+    return zoom ?? Math.min(whole ? fit : (READABLE / font) * type, 1.7 * type, bothEnds());
+  }
+
+  /** Gives the scale at which the nodes that a step is about fit into the frame together. */
+  function bothEnds() {
+    const boxes = subject.map((i) => nodes.get(i)?.box).filter(Boolean);
+    if (boxes.length < 2) return Infinity;
+    const span = (from, size) =>
+      Math.max(...boxes.map((box) => box[from] + box[size])) - Math.min(...boxes.map((box) => box[from]));
+    return 0.94 * Math.min(frame.clientWidth / span("x", "width"), frame.clientHeight / span("y", "height"));
   }
 
   function resize() {
     if (!frame.clientWidth) return;
+    setScale();
+    setLines();
+    follow(false);
+  }
+
+  function setScale() {
     const now = scale();
     svg.style.width = `${width * now}px`;
     svg.style.height = `${height * now}px`;
-    follow(false);
   }
 
   function follow(smoothly) {
@@ -62,9 +90,9 @@ export function makePicture(frame, graph, viewName) {
   }
 
   function show(state, digits, hidden) {
-    const figures = digits === "all" ? MOST_DIGITS : Math.min(digits, MOST_DIGITS);
+    const figures = Math.min(digits === "all" ? MOST_DIGITS : digits, isLarge() ? MOST_DIGITS_LARGE : MOST_DIGITS);
     for (const [i, parts] of nodes) {
-      const { value, gradient, arrived, count } = state[i];
+      const { value, gradient, arrived, count, stale } = state[i];
       const ask = hidden?.node === i ? hidden.what : "";
       const valueText = ask === "value" ? "?" : value === null ? "" : written(value, figures);
       if (graph.nodes[i].number) {
@@ -73,30 +101,49 @@ export function makePicture(frame, graph, viewName) {
       }
       put(parts.value, valueText, parts.room);
       const waits = arrived < count;
-      const sum = gradient === null ? "" : `∂ ${written(gradient, figures)}${waits ? " …" : ""}`;
+      const sum = gradient === null ? "" : signed(written(gradient, figures), waits, stale);
       put(parts.gradient, ask === "gradient" ? "∂ ?" : sum, parts.room);
-      const reached = value === null ? "unknown" : gradient === null ? "known" : waits ? "waiting" : "complete";
+      const reached =
+        value === null ? "unknown" : gradient === null ? "known" : waits ? "waiting" : stale ? "stale" : "complete";
       if (parts.group.dataset.state !== reached) parts.group.dataset.state = reached;
+      const spoken = [parts.said, valueText, ask === "gradient" ? "∂ ?" : sum].filter(Boolean).join(", ");
+      if (parts.spoken !== spoken) parts.group.setAttribute("aria-label", (parts.spoken = spoken));
     }
   }
 
-  function light({ now = [], from = [], edgeIds = [], backwards = false, tagText = "" }) {
-    for (const element of lit) element.classList.remove("now", "from", "lit", "back");
+  /** Lights a step: the node it is about, those it comes from, its edge, and the edges along which more has come. */
+  function light({ now = [], from = [], edgeIds = [], backwards = false, tagText = "", cameIds = [] }) {
+    for (const element of lit) element.classList.remove("now", "from", "lit", "back", "came");
     lit = [];
     const mark = (element, ...classes) => element && (element.classList.add(...classes), lit.push(element));
     for (const i of now) mark(nodes.get(i)?.group, "now");
     for (const i of from) mark(nodes.get(i)?.group, "from");
     for (const id of edgeIds) mark(edges.get(`${viewName}_${id}`), "lit", ...(backwards ? ["back"] : []));
+    for (const id of cameIds) mark(edges.get(`${viewName}_${id}`), "came");
     tag.show(tagText && edges.get(`${viewName}_${edgeIds[0]}`)?.querySelector("path"), tagText);
     subject = [...now, ...from];
-    requestAnimationFrame(() => follow(true)); // the browser lays the page out once, then
+    requestAnimationFrame(() => {
+      if (frame.clientWidth && zoom === null && subject.length) setScale();
+      follow(true); // the browser lays the page out once, then
+    });
   }
 
-  new ResizeObserver(resize).observe(frame);
+  /** Writes on every edge the derivative along it: `localOf(id)` gives the text; without it they are taken away. */
+  function showLocals(localOf) {
+    for (const [id, edge] of edges) {
+      if (!localTags.has(id) && localOf) localTags.set(id, makeTag(svg, "local"));
+      localTags.get(id)?.show(localOf && edge.querySelector("path"), localOf?.(id.slice(viewName.length + 1)));
+    }
+  }
+
+  const observer = new ResizeObserver(resize);
+  observer.observe(frame);
   return {
     show,
     light,
+    showLocals,
     resize,
+    stop: () => observer.disconnect(),
     zoomBy(factor) {
       zoom = scale() * factor;
       resize();
@@ -108,20 +155,64 @@ export function makePicture(frame, graph, viewName) {
   };
 }
 
+const isLarge = () => document.documentElement.classList.contains("large");
+
+/** Writes what a node has of its gradient: the sum so far, the gradient, or one that is stale, each its own way. */
+function signed(number, waits, stale) {
+  return waits ? `Σ ${number} …` : stale ? `(∂ ${number})` : `∂ ${number}`;
+}
+
+/** Lets the arrow keys go from node to node, one of which the Tab key reaches, and Enter choose. */
+function walkByKeys(groups, choose) {
+  const onto = (k) => {
+    groups.forEach(([, group]) => (group.tabIndex = -1));
+    groups[k][1].tabIndex = 0;
+  };
+  onto(0);
+  groups.forEach(([i, group], k) => {
+    group.setAttribute("role", "button");
+    group.addEventListener("click", () => choose(i));
+    group.addEventListener("keydown", (event) => {
+      const to = { ArrowRight: k + 1, ArrowDown: k + 1, ArrowLeft: k - 1, ArrowUp: k - 1 }[event.key];
+      if (to === undefined && event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      event.stopPropagation();
+      if (to === undefined) choose(i);
+      else if (groups[to]) {
+        onto(to);
+        groups[to][1].focus();
+      }
+    });
+  });
+}
+
 function nodeParts(group) {
   const [name, value, gradient] = group.querySelectorAll("text");
-  const points = group.querySelector("polygon, path, ellipse").getBBox();
+  const points = boxOf(group.querySelector("polygon, path, ellipse"));
   value?.classList.add("value");
   gradient?.classList.add("gradient");
   name.classList.add("name");
-  return { group, name, value, gradient, middle: points.y + points.height / 2, room: points.width - 8 };
+  return { group, name, value, gradient, box: points, middle: points.y + points.height / 2, room: points.width - 8 };
+}
+
+/** Finds the box around a shape from its numbers: to ask the browser for it would lay out the page for every node. */
+function boxOf(shape) {
+  const number = (name) => Number(shape.getAttribute(name));
+  if (shape.matches("ellipse")) {
+    const [width, height] = [2 * number("rx"), 2 * number("ry")];
+    return { x: number("cx") - width / 2, y: number("cy") - height / 2, width, height };
+  }
+  const numbers = (shape.getAttribute("points") ?? shape.getAttribute("d")).match(/-?[\d.]+/g).map(Number);
+  const [across, down] = [0, 1].map((k) => numbers.filter((_, i) => i % 2 === k));
+  const [x, y] = [Math.min(...across), Math.min(...down)];
+  return { x, y, width: Math.max(...across) - x, height: Math.max(...down) - y };
 }
 
 /** Writes a text where it has changed, no wider than its room: nothing else in the picture is touched. */
 function put(element, text, room = Infinity) {
   if (element.textContent === text) return;
   element.textContent = text;
-  if (widthOf(text) > room) {
+  if (widthOf(text) * (isLarge() ? 1.2 : 1) > room) {
     element.setAttribute("textLength", room);
     element.setAttribute("lengthAdjust", "spacingAndGlyphs");
   } else if (element.hasAttribute("textLength")) {
@@ -137,7 +228,7 @@ function widthOf(text) {
   return ruler.measureText(text).width;
 }
 
-function setName(element, { name: [base, below, above], label, symbol, number }, viewName) {
+function setName(element, { name: [base, below, above], symbol, number }, viewName) {
   if (number) return;
   element.textContent = "";
   const add = (text, className) => {
@@ -155,16 +246,15 @@ function setName(element, { name: [base, below, above], label, symbol, number },
   if (symbol && viewName === "operations") {
     add(`\u00a0 ${symbol}`, "symbol").setAttribute("dy", below ? "-4" : above ? "5" : "0");
   }
-  element.parentNode.setAttribute("aria-label", label);
 }
 
 /** Makes the tag that stands on an edge and says what it multiplies by. */
-function makeTag(svg) {
+function makeTag(svg, className = "") {
   const group = document.createElementNS(NAMESPACE, "g");
   const back = document.createElementNS(NAMESPACE, "rect");
   const label = document.createElementNS(NAMESPACE, "text");
   const set = (element, attributes) => Object.entries(attributes).forEach(([k, v]) => element.setAttribute(k, v));
-  group.setAttribute("class", "tag");
+  group.setAttribute("class", `tag ${className}`);
   group.append(back, label);
   svg.querySelector(".graph").append(group);
   return {

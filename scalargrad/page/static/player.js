@@ -60,11 +60,17 @@ export function makePlayer(root, go, position, asks) {
   document.addEventListener("keydown", (event) => {
     const name = KEYS[event.key];
     if (!name || event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
-    if (event.target.closest("input, select, textarea, [role=tablist]")) return;
+    if (event.target.closest("select, textarea, [role=tablist]")) return;
+    if (event.target.closest("input") && !leavesField(event)) return;
     if (event.key === " " && event.target.closest("button, a, summary")) return;
     event.preventDefault();
     move(name);
   });
+
+  /** A presenter's remote moves on from wherever the focus is; the arrows do while the answer is still empty. */
+  function leavesField({ key, target }) {
+    return target.type === "text" && (key.startsWith("Page") || (key.startsWith("Arrow") && target.value === ""));
+  }
 
   return function show({ step, last }) {
     slider.max = last;
@@ -75,23 +81,30 @@ export function makePlayer(root, go, position, asks) {
   };
 }
 
-/** Reads `#step=12&view=operations`; what the address does not say is undefined. */
-export function readAddress() {
-  const said = new URLSearchParams(location.hash.slice(1));
-  const step = said.get("step");
-  return { step: /^\d+$/.test(step) ? Number(step) : undefined, view: said.get("view") ?? undefined };
+const FARTHEST_SIDEWAYS = 0.6; // of the way across: more is meant to scroll
+const SHORTEST = 50; // pixels
+
+/** Lets a finger go through the steps: `move(1)` for a swipe to the left, `move(-1)` for one to the right. */
+export function listenToSwipes(area, move) {
+  let from = null;
+  area.addEventListener("touchstart", (event) => {
+    const touch = event.touches[0];
+    from = event.touches.length === 1 && !scrollsSideways(event.target) ? [touch.clientX, touch.clientY] : null;
+  }, { passive: true });
+  area.addEventListener("touchend", (event) => {
+    if (!from) return;
+    const touch = event.changedTouches[0];
+    const [across, down] = [touch.clientX - from[0], touch.clientY - from[1]];
+    if (Math.abs(across) >= SHORTEST && Math.abs(down) < FARTHEST_SIDEWAYS * Math.abs(across)) move(across < 0 ? 1 : -1);
+  });
 }
 
-let later = 0;
-
-/** Writes the step into the address, once nothing has moved for a moment: browsers take only so many such changes. */
-export function writeAddress(step, view) {
-  clearTimeout(later);
-  later = setTimeout(() => {
-    try {
-      history.replaceState(null, "", `#step=${step}${view ? `&view=${view}` : ""}`);
-    } catch {
-      // A frame inside a notebook has no address of its own.
+/** Tells whether a finger moves something else here: a slider, or a part that is wider than its place. */
+function scrollsSideways(element) {
+  for (let part = element; part; part = part.parentElement) {
+    if (part.matches("input, select, textarea") || part.scrollWidth > part.clientWidth + 1) {
+      if (part !== document.body && part !== document.documentElement) return true;
     }
-  }, 100);
+  }
+  return false;
 }

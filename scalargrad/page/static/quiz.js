@@ -9,6 +9,7 @@ export function question(step, numbers, nodes) {
     return { node: step.node, what: "value", ask: "quiz.value", answer: step.value, mistakes };
   }
   if (step.kind === "backward") {
+    if (["input", "target"].includes(nodes[step.parent].role)) return null; // nobody moves them
     const { upstream, local, contribution, total, earlier } = step;
     const mistakes = [
       ["local", earlier + upstream],

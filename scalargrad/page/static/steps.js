@@ -44,15 +44,19 @@ function stepsOf(graph, view, edgesOf, { numbers, gradients, after, rate }) {
   backward(view.shown, edgesOf, (visit) => {
     if (!nodes[visit.parent].number) visits.push(visit);
   });
-  const expected = new Map();
-  for (const { parent } of visits) expected.set(parent, (expected.get(parent) ?? 0) + 1);
-  const last = new Map();
+  const contributions = new Map(); // to each node, in the order in which they arrive
   for (const visit of visits) {
-    const { total: earlier, arrived } = last.get(visit.parent) ?? { total: 0, arrived: 0 };
-    const count = expected.get(visit.parent);
-    const step = { phase: "backward", kind: "backward", ...visit, earlier, count, arrived: arrived + 1 };
-    steps.push(step);
-    last.set(visit.parent, step);
+    if (!contributions.has(visit.parent)) contributions.set(visit.parent, []);
+    contributions.get(visit.parent).push(visit);
+  }
+  const arrived = new Map();
+  for (const visit of visits) {
+    const all = contributions.get(visit.parent);
+    const before = arrived.get(visit.parent) ?? 0;
+    const earlier = before ? all[before - 1].total : 0;
+    arrived.set(visit.parent, before + 1);
+    const came = { earlier, count: all.length, arrived: before + 1, contributions: all };
+    steps.push({ phase: "backward", kind: "backward", ...visit, ...came });
   }
   for (const node of parameters) {
     const old = numbers.values[node];
@@ -66,22 +70,28 @@ function stepsOf(graph, view, edgesOf, { numbers, gradients, after, rate }) {
   return steps;
 }
 
-/** Tells what is known after a step: for each node its value, its gradient so far, and whether that is complete. */
+/**
+ * Tells what is known after a step: for each node its value, its gradient so far, whether that is complete, and whether
+ * it is stale: it belongs to numbers that an update has changed since.
+ */
 export function known(graph, { numbers, after }, steps, at) {
   const state = graph.nodes.map((node, i) => ({
     value: node.parents.length ? null : numbers.values[i],
     gradient: null,
     arrived: 0,
     count: 0,
+    stale: false,
   }));
   for (const step of steps.slice(0, at + 1)) {
-    if (step.kind === "forward" || step.kind === "update") state[step.node].value = step.value;
+    if (step.kind === "forward") state[step.node].value = step.value;
+    if (step.kind === "update") Object.assign(state[step.node], { value: step.value, stale: true });
     if (step.kind === "seed") Object.assign(state[step.node], { gradient: 1, arrived: 1, count: 1 });
     if (step.kind === "backward") {
       Object.assign(state[step.parent], { gradient: step.total, arrived: step.arrived, count: step.count });
     }
-    if (step.kind === "next" && !after.error) {
-      state.forEach((entry, i) => (entry.value = after.values[i]));
+    if (step.kind === "next") {
+      const values = after.error ? state.map((entry) => entry.value) : after.values;
+      state.forEach((entry, i) => Object.assign(entry, { value: values[i], stale: true }));
     }
   }
   return state;

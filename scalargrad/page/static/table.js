@@ -5,6 +5,7 @@ import * as m from "./mathml.js";
 import { written } from "./numbers.js";
 
 export function makeTable(body, graph, goTo) {
+  body.replaceChildren();
   const rows = inOrder(graph).map((i) => {
     const row = body.insertRow();
     const head = document.createElement("th");
@@ -41,12 +42,14 @@ export function makeTable(body, graph, goTo) {
       const ask = hidden?.node === i ? hidden.what : "";
       const waits = entry.arrived < entry.count;
       put(value, ask === "value" ? "?" : entry.value === null ? "" : written(entry.value, digits));
-      const sum = entry.gradient === null ? "" : written(entry.gradient, digits) + (waits ? " …" : "");
-      put(gradient, ask === "gradient" ? "?" : sum);
+      const sum = entry.gradient === null ? "" : written(entry.gradient, digits);
+      const stale = entry.stale && sum;
+      put(gradient, ask === "gradient" ? "?" : waits ? `${sum} …` : stale ? `(${sum})` : sum);
       gradient.classList.toggle("waiting", waits);
+      gradient.classList.toggle("stale", Boolean(stale));
       if (row.classList.toggle("now", i === now)) requestAnimationFrame(() => bringIntoView(row));
       if (differences) {
-        const slope = entry.gradient === null || waits || ask ? "" : differenceOf(i, numbers);
+        const slope = !sum || waits || stale || ask ? "" : differenceOf(i, numbers);
         put(difference, slope === "" ? "" : slope === null ? "–" : written(slope, digits));
       }
     }

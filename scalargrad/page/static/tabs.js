@@ -1,7 +1,7 @@
 // Tabs: one panel is shown at a time; the arrow keys go from tab to tab.
 
 export function makeTabs(list) {
-  const tabs = [...list.querySelectorAll("[role=tab]")];
+  const tabs = [...list.querySelectorAll("[role=tab]:not([hidden])")];
 
   function choose(chosen) {
     for (const tab of tabs) {

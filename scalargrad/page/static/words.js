@@ -20,6 +20,21 @@ export function text(key, fill = {}) {
   return messages[shown][key].replace(/\{(\w+)\}/g, (_, name) => String(fill[name]));
 }
 
+/** An error that says itself in the language that is shown, with what is put into its sentence. */
+export class Refusal extends Error {
+  constructor(key, fill = {}) {
+    super();
+    this.key = key;
+    this.fill = fill;
+  }
+
+  get message() {
+    const own = `domain.${this.fill.name}`; // a condition with words in it; all others are signs alone
+    const inWords = this.key === "error.domain" && messages.en[own] === this.fill.domain;
+    return text(this.key, inWords ? { ...this.fill, domain: text(own) } : this.fill);
+  }
+}
+
 /** Gives the parts of a message as nodes; what is put in may be an element, and is copied into every place. */
 export function phrase(key, fill = {}) {
   return messages[shown][key].split(/\{(\w+)\}/).map((part, i) => {
@@ -31,6 +46,7 @@ export function phrase(key, fill = {}) {
 /** Writes the words into all elements that ask for them by data-text, data-label or data-title. */
 export function translate(root = document) {
   for (const element of root.querySelectorAll("[data-text]")) element.textContent = text(element.dataset.text);
+  for (const element of root.querySelectorAll("[data-title]")) element.title = text(element.dataset.title);
   for (const element of root.querySelectorAll("[data-label]")) {
     element.setAttribute("aria-label", text(element.dataset.label));
     if (element.matches("button")) element.title = text(element.dataset.label);
