@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,22 +17,30 @@ from ..formulas import latex
 from ..formulas.labels import label_parts
 from ..formulas.notation import Notation
 from ..formulas.tree import Expression
+from ..formulas.typesetting import Derivative
 from ..graph.replay import record_again
 from ..graph.roles import is_number
 from ..graph.views import view_of
+from ..messages import say
+from .slips import Numbers, Working
 
-_DRAWN = re.compile(r'(?s)\A(\s*n(\d+) \[label=".*?value\\? )([^\\"]+)(\\ngrad\\? )([^\\"]+)"')  # a node of `draw`
+KINDS = ("values", "local derivatives", "gradients", "updated parameters", "choices")  # in the order in which one works
+LETTERS = "abcdefgh"
+
+# A node of `draw`, its words in either language.
+_DRAWN = re.compile(r'(?s)\A(\s*n(\d+) \[label=".*?(?:value|值)\\? )([^\\"]+)(\\n(?:grad|梯度)\\? )([^\\"]+)"')
 _STYLE = """
-@page { size: A4; margin: 15mm }
-body { font: 11pt/1.5 system-ui, "Noto Sans", sans-serif; max-width: 180mm; margin: 8mm auto; color: #111 }
-h1 { font-size: 16pt } h2 { font-size: 12pt; margin: 1.2em 0 0.3em; break-after: avoid }
+@page { size: A4; margin: 13mm 15mm }
+body { font: 10.5pt/1.35 system-ui, "Noto Sans", "Noto Sans CJK SC", sans-serif; max-width: 180mm; margin: 8mm auto }
+h1 { font-size: 15pt; margin: 0 0 0.4em } h2 { font-size: 11.5pt; margin: 0.8em 0 0.2em; break-after: avoid }
 table { border-collapse: collapse; width: 100% } tr { break-inside: avoid }
-td { padding: 0.25em 0.5em; border-bottom: 1px solid #ddd; vertical-align: bottom }
-td:first-child { width: 2.5em; color: #666 } td:last-child { width: 8em; white-space: nowrap }
-p .math { white-space: nowrap }
+td { padding: 0.2em 0.4em; border-bottom: 1px solid #ddd; vertical-align: bottom }
+td:first-child { width: 2.2em; color: #666 } td:last-child { width: 7.5em; white-space: nowrap }
 .math { font-family: "STIX Two Text", Cambria, Georgia, serif } .math sub, .math sup { line-height: 0 }
+.math span { display: inline-block }
 .rule { display: inline-block; width: 7em; height: 1.1em; border-bottom: 1px solid #111 }
-svg { width: 100%; height: auto; max-height: 200mm }
+svg { display: block; width: 100%; height: auto; max-height: 92mm; margin: 0 auto }
+@media print { body { margin: 0 auto } }
 """
 
 
@@ -43,7 +52,22 @@ class Name(NamedTuple):
     new: bool = False
 
     def __str__(self) -> str:
-        return f"d{self.of}/d{self.to}" if self.to else f"new {self.of}" if self.new else self.of
+        return self.written("en")
+
+    def written(self, lang: str) -> str:
+        """Write the name as text; what comes after the step is called new in the language."""
+        if self.to:
+            return f"d{self.of}/d{self.to}"
+        return f"{say('worksheets', 'new', lang)} {self.of}" if self.new else self.of
+
+
+class Choice(NamedTuple):
+    """A question with a few answers to choose from."""
+
+    ask: str  # the key of its sentence in `messages/worksheets`
+    about: Mapping[str, tuple[Expression, ...]]  # what stands in the places of that sentence
+    options: tuple[Expression, ...]
+    slips: tuple[str, ...]  # the slip that each option is, "" for the right one
 
 
 class Line(NamedTuple):
@@ -53,9 +77,17 @@ class Line(NamedTuple):
     name: Name
     formula: Expression | None  # what the sheet gives
     working: Expression | None  # the formula with its numbers, for the key
-    answer: float
+    answer: float  # of a choice the place of the right option
     node: Value
+    symbol: str = ""  # what the answer is called in the workings
+    work: Working | None = None  # how the answer and the usual wrong ones come about
+    symbols: Expression | None = None  # the working in names, for the key
+    choice: Choice | None = None
     blank: int = 0  # the number of the blank, from 1; 0 where the sheet gives the answer
+
+    def written(self, digits: int) -> str:
+        """Write the answer: a number, or the letter of a choice."""
+        return LETTERS[int(self.answer)] if self.choice else number_text(self.answer, digits)
 
 
 @dataclass(frozen=True)
@@ -69,6 +101,9 @@ class Sheet:
     parameters: tuple[Value, ...]
     learning_rate: float
     digits: int
+    lang: str
+    is_worked: bool  # whether what is given stands there with its working
+    numbers: Numbers  # every number of the graph, by its symbol
 
     @property
     def blanks(self) -> list[Line]:
@@ -77,7 +112,7 @@ class Sheet:
 
 
 class _LaTeXNotation(latex.LaTeX):
-    """A formula in LaTeX, a dot between numbers."""
+    """A formula in LaTeX, a dot between numbers and derivatives."""
 
     def __init__(self, digits: int) -> None:
         self.digits = digits
@@ -85,8 +120,14 @@ class _LaTeXNotation(latex.LaTeX):
     def figures(self, value: float) -> str:
         return number_text(value, self.digits)
 
+    def name(self, label: str) -> str:
+        if isinstance(label, Derivative):
+            return rf"\frac{{\partial {super().name(label.of)}}}{{\partial {super().name(label.to)}}}"
+        return super().name(label)
+
     def product(self, left: str, right: str) -> str:
-        return rf"{left} \cdot {right}" if left[-1].isdigit() or right[0].isdigit() else super().product(left, right)
+        dotted = left[-1].isdigit() or right[0].isdigit() or left.startswith(r"\frac{\partial")
+        return rf"{left} \cdot {right}" if dotted else super().product(left, right)
 
 
 class _HTMLNotation(WithDigits):
@@ -95,6 +136,8 @@ class _HTMLNotation(WithDigits):
     powers_of_ten = True
 
     def name(self, label: str) -> str:
+        if isinstance(label, Derivative):
+            return f"&part;{self.name(label.of)}/&part;{self.name(label.to)}"
         word, indices, layer = label_parts(label)
         below = f"<sub>{html.escape(','.join(indices))}</sub>" if indices else ""
         return f"<i>{html.escape(word)}</i>{below}" + (f"<sup>({html.escape(layer)})</sup>" if layer else "")
@@ -122,38 +165,53 @@ class Markdown:
     """What stands on a sheet, written as Markdown; the other documents differ in how each part is written."""
 
     rule = "\\_" * 8  # the blank to write on
+    gap = " "  # between the options of a choice
 
     def __init__(self, sheet: Sheet, key: bool) -> None:
         self.sheet, self.key = sheet, key
-        self.title = f"{sheet.title}, answers" if key else sheet.title
+        self.title = self.say("answers", title=sheet.title) if key else sheet.title
         self.notation = self.notation_with(sheet.digits)
+
+    def say(self, sentence: str, **values: object) -> str:
+        """Write a sentence in the language of the sheet."""
+        return say("worksheets", sentence, self.sheet.lang, **values)
 
     def document(self) -> str:
         """Write the whole document."""
         view = view_of(self.sheet.root, self.sheet.view)
         leaves = [node for node in view.order if not node.parents and not is_number(node)]
         given = [self.math(self.notation.name(view.name(leaf)), self.notation.number(leaf.data)) for leaf in leaves]
-        titles = {
-            "values": "Forward pass",
-            "local derivatives": "Local derivatives",
-            "gradients": "Gradients: upstream times local derivative, added up where paths meet",
-            "updated parameters": f"Update: parameter minus {self.sheet.learning_rate:g} times its gradient",
-        }
         sections = []
-        for kind, title in titles.items():
-            if rows := [self.row(line) for line in self.sheet.lines if line.kind == kind]:
-                sections.append(self.section(title, rows))
-        return self.page(f"Given: {', '.join(given)}.", "\n\n".join(sections))
+        for kind in dict.fromkeys(line.kind for line in self.sheet.lines):
+            title = self.say(kind, rate=f"{self.sheet.learning_rate:g}")
+            rows = [self.row(line) for line in self.sheet.lines if line.kind == kind]
+            sections.append(self.section(title, rows))
+        return self.page(self.say("given", numbers=self.say("comma").join(given)), "\n\n".join(sections))
 
     def row(self, line: Line) -> tuple[str, str, str]:
         """Write the number of a blank, what it asks for, and the answer or the place for it."""
+        shown = self.key or not line.blank
+        number = f"({line.blank})" if line.blank else ""
+        if line.choice:
+            return number, self.question(line.choice), f"({line.written(0)})" if shown else self.rule
         of, to = self.notation.name(line.name.of), self.notation.name(line.name.to)
         name = self.derivative(of, to) if line.name.to else self.new(of) if line.name.new else of
-        stages = [line.formula, line.working if self.key else None]
+        is_worked = self.key or (shown and self.sheet.is_worked)
+        stages = [line.formula, *([line.symbols, line.working] if is_worked else [])]
         written = dict.fromkeys(self.notation.write(stage) for stage in stages if stage)
-        shown = self.key or not line.blank
         answer = self.math(self.notation.number(line.answer)) if shown else self.rule
-        return f"({line.blank})" if line.blank else "", self.math(name, *written), answer
+        return number, self.math(name, *written), answer
+
+    def question(self, choice: Choice) -> str:
+        """Write a question and its options, each with its letter."""
+        about = {
+            name: self.say("comma").join(self.math(self.notation.write(part)) for part in parts)
+            for name, parts in choice.about.items()
+        }
+        options = (
+            f"({letter}) {self.math(self.notation.write(option))}" for letter, option in zip(LETTERS, choice.options)
+        )
+        return f"{self.say(choice.ask, **about)} {self.gap.join(options)}"
 
     def notation_with(self, digits: int) -> Notation:
         return _LaTeXNotation(digits)
@@ -165,7 +223,7 @@ class Markdown:
         return rf"\frac{{\partial {of}}}{{\partial {to}}}"
 
     def new(self, of: str) -> str:
-        return rf"\text{{new }} {of}"
+        return rf"\text{{{self.say('new')} }} {of}"
 
     def section(self, title: str, rows: list[tuple[str, str, str]]) -> str:
         cells = (" | ".join(row).replace(r"\left|", r"\left\vert").replace(r"\right|", r"\right\vert") for row in rows)
@@ -179,6 +237,7 @@ class LaTeX(Markdown):
     """A sheet as a LaTeX document."""
 
     rule = r"\rule{25mm}{0.4pt}"
+    gap = r" \quad "
 
     def section(self, title: str, rows: list[tuple[str, str, str]]) -> str:
         lines = [rf"{number} & {asked} & {answer} \\" for number, asked, answer in rows]
@@ -187,8 +246,9 @@ class LaTeX(Markdown):
 
     def page(self, given: str, sections: str) -> str:
         title = latex.escaped(self.title)
+        chinese = "\n\\usepackage{ctex}  % for xelatex or lualatex" if self.sheet.lang == "zh" else ""
         return rf"""\documentclass[a4paper]{{article}}
-\usepackage{{amsmath, longtable}}
+\usepackage{{amsmath, longtable}}{chinese}
 \usepackage[margin=20mm]{{geometry}}
 \renewcommand{{\arraystretch}}{{1.9}}
 \pagestyle{{empty}}
@@ -205,18 +265,25 @@ class HTML(Markdown):
     """A sheet as one page to print, with the picture."""
 
     rule = "<span class=rule></span>"
+    gap = " &emsp;"
 
     def notation_with(self, digits: int) -> Notation:
         return _HTMLNotation(digits)
 
     def math(self, *stages: str) -> str:
-        return f"<span class=math>{' = '.join(stages)}</span>"
+        return f"<span class=math>{' '.join(self.pieces(stages))}</span>"
+
+    def pieces(self, stages: tuple[str, ...]) -> Iterator[str]:
+        """Cut an equation where a line of it may end: before a sign of equality."""
+        yield f"<span>{' = '.join(stages[:2])}</span>"
+        for stage in stages[2:]:
+            yield f"<span>= {stage}</span>"
 
     def derivative(self, of: str, to: str) -> str:
         return f"&part;{of}/&part;{to}"
 
     def new(self, of: str) -> str:
-        return f"new {of}"
+        return f"{self.say('new')} {of}"
 
     def section(self, title: str, rows: list[tuple[str, str, str]]) -> str:
         lines = (f"<tr><td>{number}</td><td>{asked}</td><td>{answer}</td></tr>" for number, asked, answer in rows)
@@ -225,7 +292,7 @@ class HTML(Markdown):
     def page(self, given: str, sections: str) -> str:
         title = html.escape(self.title)
         return f"""<!doctype html>
-<html lang="en">
+<html lang="{"zh-CN" if self.sheet.lang == "zh" else "en"}">
 <head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head>
 <body>
 <h1>{title}</h1>
@@ -240,21 +307,22 @@ class HTML(Markdown):
         """Draw the graph; what is a blank on the sheet is one in the picture, and what comes later is left out."""
         from ..explain.drawing import draw
 
-        kinds = {line.kind for line in self.sheet.lines}
-        blank = set() if self.key else {line.kind for line in self.sheet.blanks}
-        root = record_again(topological_order(self.sheet.root), {})[self.sheet.root]
-        root.backward()
-        order = view_of(root, self.sheet.view).order
+        hidden = {(line.kind, line.node) for line in self.sheet.blanks} if not self.key else set()
+        shown = {(line.kind, line.node) for line in self.sheet.lines} - hidden
+        with_gradients = any(line.kind == "gradients" for line in self.sheet.lines)
+        order = view_of(self.sheet.root, self.sheet.view).order
+        again = record_again(topological_order(self.sheet.root), {})
+        again[self.sheet.root].backward()
 
-        def with_blanks(node: re.Match[str]) -> str:
-            before, position, value, grad_is, grad = node.groups()
-            if "values" in blank and order[int(position)].parents:
-                value = "____"
-            if "gradients" in blank:
-                grad = "____"
-            return f'{before}{value}{grad_is}{grad}"' if "gradients" in kinds else f'{before}{value}"'
+        def with_blanks(drawn: re.Match[str]) -> str:
+            before, position, value, grad_is, grad = drawn.groups()
+            node = order[int(position)]
+            value = "____" if ("values", node) in hidden else value
+            grad = grad if ("gradients", node) in shown or self.key else "____"
+            return f'{before}{value}{grad_is}{grad}"' if with_gradients else f'{before}{value}"'
 
-        drawing = draw(root, self.sheet.view, digits=self.sheet.digits, edges=False)
+        root = again[self.sheet.root]
+        drawing = draw(root, self.sheet.view, digits=self.sheet.digits, edges=False, lang=self.sheet.lang)
         drawing.body[:] = [_DRAWN.sub(with_blanks, statement) for statement in drawing.body]
         svg = str(drawing.pipe("svg", encoding="utf-8"))
         return svg[svg.index("<svg") :]

@@ -1,73 +1,41 @@
-"""Worksheets from a recorded graph: a sheet with blanks, its answer key, and a checker that knows the usual mistakes.
+"""Worksheets from a recorded graph: a sheet with blanks and its answer key, for one student or for a class.
 
-Reads a trace for the numbers, the formulas, and the mistakes.
+Reads a trace for the numbers, the formulas, and the slips.
 """
 
 from __future__ import annotations
 
 import ast
 import random
-import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from decimal import Decimal
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from itertools import count
 from math import copysign, isclose
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..engine import Value, topological_order
-from ..explain.reporting import number_text, with_numbers
+from ..explain.reporting import with_numbers
 from ..files import write_whole
 from ..formulas import tree
 from ..formulas.tree import Expression
+from ..formulas.typesetting import Derivative
 from ..graph.replay import record_again
 from ..graph.roles import is_number, parameters_of, roles
-from ..graph.tracing import Trace, trace
-from .mistakes import MISTAKES, compare
-from .worksheet_forms import HTML, LaTeX, Line, Markdown, Name, Sheet
-
-KINDS = ("values", "local derivatives", "gradients", "updated parameters")  # in the order in which one works
+from ..graph.tracing import BackwardStep, Trace, trace
+from ..messages import say
+from .marking import Marker, Marking, on_one_line
+from .slips import Contribution, Formula, Gradient, Update, Workings
+from .worksheet_forms import HTML, KINDS, Choice, LaTeX, Line, Markdown, Name, Sheet
 
 _FRIENDLY = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0)
 _MOST_DRAWS = 200  # of numbers, until every operation stays in its domain
 _MOST_TERMS = 20  # of a sum that the key writes out
 _DIGITS = range(3, 16)  # with fewer a small answer could not be told from its neighbours
+_QUESTIONS = 2  # of each kind, where a sheet asks for choices
+_MOST_OPTIONS = 4
 _UPDATE = tree.parse("old - change")
-_NUMBER = re.compile(r"[+-]?(?:\d{1,25}\.?\d{0,25}|\.\d{1,25})(?:[eE][+-]?\d{1,3})?", re.ASCII)
-
-
-class Mark(NamedTuple):
-    """What the checker says of one blank."""
-
-    blank: int
-    name: str
-    given: str  # as the student wrote it
-    verdict: str  # "right", "wrong", "too coarse", "missing" or "unreadable"
-    mistakes: tuple[str, ...] = ()  # the keys of `MISTAKES` that give this number
-
-
-@dataclass(frozen=True)
-class Marking:
-    """What the checker says of a sheet; as text, the count and a line for each blank that is not right."""
-
-    marks: tuple[Mark, ...]
-
-    @property
-    def right(self) -> bool:
-        """Whether every blank is right and nothing unreadable stands beside them."""
-        return all(mark.verdict == "right" for mark in self.marks)
-
-    def __str__(self) -> str:
-        blanks = [mark for mark in self.marks if mark.blank]
-        lines = [f"{sum(mark.verdict == 'right' for mark in blanks)} of {len(blanks)} right"]
-        for mark in self.marks:
-            if mark.verdict != "right":
-                place = f"({mark.blank}) {mark.name} = {mark.given or '____'}" if mark.blank else repr(mark.given)
-                lines.append(f"{place}: {mark.verdict}")
-                lines += [f"    perhaps {MISTAKES[key].name()}: {MISTAKES[key].why()}" for key in mark.mistakes]
-        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -78,7 +46,7 @@ class Worksheet(Sheet):
     def answers(self) -> str:
         """The answers, a line for each blank, as `check` reads them."""
         return "\n".join(
-            f"({line.blank}) {_on_one_line(line.name)} = {number_text(line.answer, self.digits)}"
+            f"({line.blank}) {on_one_line(line.name, self.lang)} = {line.written(self.digits)}".replace("  = ", " ")
             for line in self.blanks
         )
 
@@ -107,56 +75,20 @@ class Worksheet(Sheet):
         return [write_whole(path, text.encode(errors="replace")) for path, text in texts.items()]
 
     def check(self, text: str) -> Marking:
-        """Mark a student's numbers, and where a wrong one is that of a known mistake, say which.
+        """Mark a student's answers, and where a wrong one is that of a known slip, say which.
 
         The text has a line for each blank, with its number or its name or both: `(3) net_o1 = 2.0052`, `3: 2.0052`,
         `net_o1 = 2.0052`. Right is what the answer gives when it is rounded or cut off to as many digits; that has to
-        be two significant digits at least, or the exact value.
+        be two significant digits at least, or the exact value. What follows from the student's own earlier numbers
+        is worth a mark as well.
         """
-        blanks = {line.blank: line for line in self.blanks}
-        names = {_on_one_line(line.name): line.blank for line in reversed(self.blanks)}
-        given: dict[int, str] = {}
-        strange = []
-        for written in filter(None, map(str.strip, re.split(r"[;\n]", text))):
-            parts = re.fullmatch(r"(.*?)(?:[:=]|\s)\s*([^\s:=]\S*)", written)
-            name = parts[1].strip(" \t:=") if parts else ""
-            number = re.match(r"\(?(\d{1,9})(?=[).:\s]|$)", name)
-            blank = int(number[1]) if number else names.get(name, 0)
-            if parts and blank in blanks:
-                given[blank] = parts[2]
-            else:
-                strange.append(Mark(0, "", written, "unreadable"))
-        return Marking((*(self._mark(line, given.get(line.blank, "")) for line in blanks.values()), *strange))
-
-    def _mark(self, line: Line, given: str) -> Mark:
-        number = given.replace("\u2212", "-")  # the sign of the printed key
-        if not _NUMBER.fullmatch(number):
-            return Mark(line.blank, str(line.name), given, "unreadable" if given else "missing")
-        verdict = _verdict(number, line.answer)
-        mistakes: tuple[str, ...] = ()
-        if verdict != "right" and line.kind in ("gradients", "updated parameters"):
-            mistakes = tuple(key for key, answer in self._mistaken(line).items() if _verdict(number, answer) == "right")
-        return Mark(line.blank, str(line.name), given, verdict, mistakes)
-
-    def _mistaken(self, line: Line) -> dict[str, float]:
-        """Give the answer that each mistake leads to."""
-        if not line.name.new:
-            return {key: wrong[line.node] for key, wrong in self._mistaken_gradients.items()}
-        return {
-            key: line.node.data - self.learning_rate * wrong[line.node]
-            for key, wrong in self._mistaken_gradients.items()
-        }
+        given, strange = self.marker.read(text)
+        return Marking((*self.marker.mark(given), *strange), self.lang)
 
     @cached_property
-    def _mistaken_gradients(self) -> dict[str, dict[Value, float]]:
-        """The gradients of every mistake that comes to an end on this graph."""
-        found = {}
-        for key in MISTAKES:
-            try:
-                found[key] = compare(self.root, key, self.parameters, self.learning_rate).wrong
-            except (ArithmeticError, ValueError):
-                continue
-        return found
+    def marker(self) -> Marker:
+        """What marks the answers to this sheet."""
+        return Marker(self)
 
 
 def worksheet(
@@ -170,13 +102,15 @@ def worksheet(
     learning_rate: float = 1.0,
     digits: int = 4,
     title: str = "",
+    lang: str = "en",
 ) -> Worksheet:
     """Make a worksheet from the graph under `root`, which is not changed.
 
     `blanks` are among `KINDS`: what comes before the first of them is given, what comes later is left out unless it
     is one too. With a `seed` the leaves but for the targets get other numbers, with `friendly` short decimals; the
-    sign of each stays. Numbers have `digits` decimals, 3 to 15. Raises ValueError for a kind of blank that is not
-    known, and where no numbers are found that keep every operation in its domain.
+    sign of each stays. Numbers have `digits` decimals, 3 to 15; the words are in `lang`, "en" or "zh". Raises
+    ValueError for a kind of blank that is not known, and where no numbers are found that keep every operation in its
+    domain.
 
     >>> w, x = Value(0.6, "w"), Value(1.5, "x")
     >>> y = w * x
@@ -193,29 +127,69 @@ def worksheet(
     own = parameters_of(root, parameters)
     draws = [dict[Value, float]()] if seed is None and not friendly else _draws(root, seed or 0, friendly)
     again = _first_that_works(root, own, draws)
-    moving = tuple(again[leaf] for leaf in own)
     record = trace(again[root], view)
+    moving = tuple(again[leaf] for leaf in own if again[leaf] in record.gradients)
     given = KINDS[: min(map(KINDS.index, chosen))]
+    makes = _Lines(record, moving, learning_rate, "local derivatives" in {*given, *chosen})
     lines: list[Line] = []
     numbers = count(1)
-    for line in _lines(record, moving, learning_rate):
+    for line in makes.lines():
         if line.kind in chosen and not isinstance(line.formula, ast.Constant):  # dnet/db = 1 asks nothing
             lines.append(line._replace(blank=next(numbers)))
         elif line.kind in {*given, *chosen}:
             lines.append(line)
-    title = title or f"Worksheet: {record.view.name(record.view.root)}"
-    return Worksheet(title, record.view.root, view, tuple(lines), moving, learning_rate, digits)
+    if "choices" in chosen:
+        lines += [line._replace(blank=next(numbers)) for line in makes.choices(random.Random(seed or 0))]
+    title = title or say("worksheets", "title", lang, name=record.view.name(record.view.root))
+    return Worksheet(
+        title, record.view.root, view, tuple(lines), moving, learning_rate, digits, lang, False, makes.numbers
+    )
 
 
 def worksheets(
     root: Value, variants: int, blanks: str | Iterable[str] = ("values", "gradients"), *, seed: int = 0, **options: Any
 ) -> list[Worksheet]:
     """Make several variants of a worksheet for a class, each with other numbers; options as for `worksheet`."""
-    title = options.pop("title", "") or f"Worksheet: {root.label or 'root'}"
+    title, lang = _title_and_language(root, options)
     return [
-        worksheet(root, blanks, seed=seed + number, title=f"{title}, variant {number + 1}", **options)
+        worksheet(
+            root,
+            blanks,
+            seed=seed + number,
+            title=say("worksheets", "variant", lang, title=title, number=number + 1),
+            lang=lang,
+            **options,
+        )
         for number in range(variants)
     ]
+
+
+def faded(
+    root: Value, count: int, blanks: str | Iterable[str] = ("values", "gradients"), *, seed: int = 0, **options: Any
+) -> list[Worksheet]:
+    """Make a set of worked examples that fade: the same network `count` times, each with other numbers.
+
+    The first is worked in full, each later one leaves more steps blank, backwards from the end, and the last leaves
+    them all. Options as for `worksheet`. Raises ValueError for fewer than two.
+    """
+    if count < 2:
+        raise ValueError(f"faded: needs two sheets or more, from worked in full to all blank, got {count}")
+    title, lang = _title_and_language(root, options)
+    sheets = []
+    for number in range(count):
+        which = "faded.all" if number == 0 else "faded.none" if number == count - 1 else "faded"
+        name = say("worksheets", which, lang, title=title, number=number + 1, count=count)
+        whole = worksheet(root, blanks, seed=seed + number, title=name, lang=lang, **options)
+        shown = len(whole.blanks) - round(len(whole.blanks) * number / (count - 1))
+        lines = tuple(line._replace(blank=max(line.blank - shown, 0)) for line in whole.lines)
+        sheets.append(replace(whole, lines=lines, is_worked=True))
+    return sheets
+
+
+def _title_and_language(root: Value, options: dict[str, Any]) -> tuple[str, str]:
+    """Take the title and the language of a set out of its options."""
+    lang = options.pop("lang", "en")
+    return options.pop("title", "") or say("worksheets", "title", lang, name=root.label or "root"), lang
 
 
 def _draws(root: Value, seed: int, friendly: bool) -> Iterator[dict[Value, float]]:
@@ -243,47 +217,132 @@ def _first_that_works(root: Value, parameters: list[Value], draws: Iterable[dict
     raise ValueError(f"worksheet: {_MOST_DRAWS} draws gave no numbers that the operations can take; take another seed")
 
 
-def _lines(record: Trace, parameters: tuple[Value, ...], learning_rate: float) -> Iterator[Line]:
-    """Give every line that a sheet of this graph could have, in the order in which one works."""
-    view = record.view
-    asked = {node for node in view.order if node.parents} | set(parameters)
-    for node in view.order:
-        if written := view.formula(node):
-            yield Line("values", Name(view.name(node)), written, with_numbers(view, node, written), node.data, node)
-    for node in view.order:
-        for edge, written in zip(view.edges(node), view.derivatives(node)):
-            if edge.parent in asked:
-                name = Name(view.name(node), view.name(edge.parent))
+class _Lines:
+    """Makes every line that a sheet of a graph could have, each with its working."""
+
+    def __init__(self, record: Trace, parameters: tuple[Value, ...], learning_rate: float, asks_locals: bool) -> None:
+        self.record, self.parameters, self.learning_rate = record, parameters, learning_rate
+        view = record.view
+        self.workings = Workings(view, parameters)
+        self.symbol = self.workings.symbol
+        self.asked = {node for node in view.order if node.parents} | set(parameters)
+        self.numbers = {self.symbol(node): node.data for node in view.order}
+        self.numbers |= {self.symbol(node, "g"): gradient for node, gradient in record.gradients.items()}
+        self.steps: dict[Value, list[BackwardStep]] = {}
+        self.brings: dict[Value, list[Contribution]] = {}
+        locals_ = {node: self.workings.derivatives(node) for node in view.order}
+        for step in record.backward:
+            symbol = self.local_symbol(step.node, step.edge)
+            self.numbers[symbol] = step.local
+            written = locals_[step.node][step.edge]
+            part = Contribution(self.symbol(step.node, "g"), symbol, written, asks_locals and step.parent in self.asked)
+            self.brings.setdefault(step.parent, []).append(part)
+            self.steps.setdefault(step.parent, []).append(step)
+
+    def local_symbol(self, node: Value, edge: int) -> str:
+        """Name the local derivative along an edge."""
+        return f"{self.symbol(node, 'l')}_{edge}"
+
+    def lines(self) -> Iterator[Line]:
+        """Give the lines in the order in which one works."""
+        view, record = self.record.view, self.record
+        for node in view.order:
+            if written := view.formula(node):
                 put_in = with_numbers(view, node, written)
-                yield Line("local derivatives", name, written, put_in, edge.derivative, edge.parent)
-    products: dict[Value, list[Expression]] = {}
-    for step in record.backward:
-        product = tree.product(tree.number(step.upstream), tree.number(step.local))
-        products.setdefault(step.parent, []).append(product)
-    for node in reversed(view.order[:-1]):
-        if node in asked:
-            name = Name(view.name(view.root), view.name(node))
-            working = reduce(tree.sum_of, products[node]) if len(products[node]) <= _MOST_TERMS else None
-            yield Line("gradients", name, None, working, record.gradients[node], node)
-    for leaf in parameters:
-        change = tree.product(tree.number(learning_rate), tree.number(record.gradients[leaf]))
-        answer = leaf.data - learning_rate * record.gradients[leaf]
-        working = tree.substitute(_UPDATE, {"old": tree.number(leaf.data), "change": change}, {})
-        yield Line("updated parameters", Name(view.name(leaf), new=True), None, working, answer, leaf)
+                symbol, work = self.symbol(node), self.workings.value(node)
+                yield Line("values", Name(view.name(node)), written, put_in, node.data, node, symbol, work)
+        works = {part.local: part.formula for parts in self.brings.values() for part in parts}
+        for node in view.order:
+            for number, (edge, written) in enumerate(zip(view.edges(node), view.derivatives(node))):
+                if edge.parent in self.asked:
+                    name, symbol = Name(view.name(node), view.name(edge.parent)), self.local_symbol(node, number)
+                    put_in = with_numbers(view, node, written)
+                    work = works[symbol]
+                    yield Line("local derivatives", name, written, put_in, edge.derivative, edge.parent, symbol, work)
+        for node in reversed(view.order[:-1]):
+            if node in self.asked:
+                name, gradient = Name(view.name(view.root), view.name(node)), record.gradients[node]
+                symbols, put_in = self.written_out(node)
+                symbol, sum_of = self.symbol(node, "g"), Gradient(self.brings[node])
+                yield Line("gradients", name, None, put_in, gradient, node, symbol, sum_of, symbols)
+        for leaf in self.parameters:
+            change = tree.product(tree.number(self.learning_rate), tree.number(record.gradients[leaf]))
+            answer = leaf.data - self.learning_rate * record.gradients[leaf]
+            put_in = tree.substitute(_UPDATE, {"old": tree.number(leaf.data), "change": change}, {})
+            others = [self.symbol(other, "g") for other in self.parameters if other is not leaf]
+            step = Update(self.symbol(leaf), self.symbol(leaf, "g"), others, self.learning_rate)
+            yield Line("updated parameters", Name(view.name(leaf), new=True), None, put_in, answer, leaf, "", step)
 
+    def written_out(self, node: Value) -> tuple[Expression | None, Expression | None]:
+        """Write the sum of upstream times local in names and in numbers; neither where it is long."""
+        steps = self.steps[node]
+        if len(steps) > _MOST_TERMS:
+            return None, None
+        view = self.record.view
+        symbols = [tree.product(self.derivative(step.node), view.derivatives(step.node)[step.edge]) for step in steps]
+        numbers = [tree.product(tree.number(step.upstream), tree.number(step.local)) for step in steps]
+        return reduce(tree.sum_of, symbols), reduce(tree.sum_of, numbers)
 
-def _on_one_line(name: Name) -> str:
-    """Write a name without what parts one answer from the next: a semicolon, the end of a line."""
-    return re.sub(r"[;\s]+", " ", str(name)).strip()
+    def derivative(self, node: Value) -> Expression:
+        """Name the gradient of a node."""
+        view = self.record.view
+        return tree.name(Derivative(view.name(view.root), view.name(node)))
 
+    def choices(self, generator: random.Random) -> Iterator[Line]:
+        """Ask which gradient may be computed next, and which factor is missing in a contribution."""
+        order = [node for node in reversed(self.record.view.order) if node in self.asked]
+        cuts = [cut for cut in range(1, len(order) - 1) if any(not self.is_ready(n, order[:cut]) for n in order[cut:])]
+        for cut in sorted(generator.sample(cuts, min(_QUESTIONS, len(cuts)))):
+            yield self.ask_next(order[:cut], order[cut:], generator)
+        root = self.symbol(self.record.view.root, "g")
+        parts = [
+            (node, step, part.formula)
+            for node in order
+            if node in self.steps
+            for step, part in zip(self.steps[node], self.brings[node])
+            if part.formula and part.upstream != root and len(self.different(part.formula, step.local)) > 1
+        ]
+        for node, step, written in generator.sample(parts, min(_QUESTIONS, len(parts))):
+            yield self.ask_factor(node, step, written, generator)
 
-def _verdict(given: str, answer: float) -> str:
-    """Tell whether a number is the answer, rounded or cut off to the digits that are given."""
-    number, exact = Decimal(given), Decimal(repr(answer))
-    if isclose(float(number), answer, rel_tol=1e-12, abs_tol=1e-15):
-        return "right"
-    unit = Decimal(1).scaleb(int(number.as_tuple().exponent))
-    is_cut_off = number * exact >= 0 and 0 <= abs(exact) - abs(number) < unit
-    if not is_cut_off and abs(exact - number) > unit / 2:
-        return "wrong"
-    return "too coarse" if unit * 9 > abs(exact) else "right"
+    def is_ready(self, node: Value, known: list[Value]) -> bool:
+        """Tell whether all that uses a node has its gradient."""
+        return all(step.node in known for step in self.steps[node])
+
+    def ask_next(self, known: list[Value], rest: list[Value], generator: random.Random) -> Line:
+        """Ask which gradient may be computed next."""
+        ready = [node for node in rest if self.is_ready(node, known)]
+        early = [node for node in rest if node not in ready]
+        options = [(ready[0], ""), *((node, "not ready") for node in generator.sample(early, min(2, len(early))))]
+        options.append((generator.choice(known[1:] or known), "done already"))
+        generator.shuffle(options)
+        shown = {"known": tuple(map(self.derivative, known))}
+        nodes, slips = zip(*options)
+        choice = Choice("choices.next", shown, tuple(map(self.derivative, nodes)), slips)
+        return Line("choices", Name(""), None, None, slips.index(""), ready[0], choice=choice)
+
+    def ask_factor(self, node: Value, step: BackwardStep, written: Formula, generator: random.Random) -> Line:
+        """Ask which factor stands beside the upstream gradient."""
+        names = {self.symbol(shown): tree.name(self.record.view.name(shown)) for shown in self.record.view.order}
+        different = self.different(written, step.local)
+        options = [(written.working, ""), *generator.sample(different, min(_MOST_OPTIONS - 1, len(different)))]
+        generator.shuffle(options)
+        workings, slips = zip(*options)
+        product = tree.product(self.derivative(step.node), tree.name("?"))
+        about = {"gradient": (self.derivative(node),), "upstream": (product,)}
+        put_in = tuple(tree.substitute(working, names, {}) for working in workings)
+        choice = Choice("choices.factor", about, put_in, slips)
+        return Line("choices", Name(""), None, None, slips.index(""), node, choice=choice)
+
+    def different(self, written: Formula, right: float) -> list[tuple[Expression, str]]:
+        """List slips with a factor that come to other numbers than the right one and than each other."""
+        found: dict[float, tuple[Expression, str]] = {}
+        for slip in written.slips:
+            working = Formula(slip.working, [], written.functions)
+            try:
+                number = working.right(self.numbers)
+            except (ArithmeticError, ValueError):
+                continue
+            if not any(isclose(number, other, rel_tol=1e-6) for other in (right, *found)):
+                found[number] = (slip.working, slip.key)
+        return list(found.values())
