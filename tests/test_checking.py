@@ -173,7 +173,7 @@ def test_a_quantity_that_is_not_in_the_graph_is_named():
 def test_a_graph_whose_leaves_were_changed_is_refused():
     q = network()
     q["w1"].data = 0.2
-    with pytest.raises(ValueError, match=r"was recorded as 0\.0\d* but comes out as .* a leaf was changed"):
+    with pytest.raises(ValueError, match="graph: w1 has changed since it was recorded"):
         check_gradients(q["E_total"])
 
 
@@ -255,5 +255,5 @@ def test_a_leaf_changed_to_where_there_is_no_value_is_told_as_that():
     x = Value(3.0, label="x")
     y = x.log()
     x.data = -3
-    with pytest.raises(ValueError, match=r"check_gradients: .* cannot be computed again .* a leaf was changed after"):
+    with pytest.raises(ValueError, match=r"x has changed .* \(log gave 1\.09\d*, and now: log: needs a > 0"):
         check_gradients(y)

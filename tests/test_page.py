@@ -753,22 +753,21 @@ def test_writing_is_deterministic_and_leaves_the_graph_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("record", "changed", "named"),
+    "record",
     [
-        (lambda w: w * w, 3.0, "v1 was recorded as 4.0, and is now 9.0"),
-        (lambda w: w * Value(0.0, label="z"), 3.0, "a local derivative of v1 was recorded as 2.0, and is now 3.0"),
-        (lambda w: w.log(), -1.0, "v1 was recorded as 0.6931471805599453, and is now math domain error"),
-        (operation("cube", lambda a: a**3, lambda a: 3 * a**2), 3.0, "v1 was recorded as 8.0, and is now 27.0"),
+        lambda w: w * w,
+        lambda w: w * Value(0.0, label="z"),
+        lambda w: 1 / w,
+        operation("cube", lambda a: a**3, lambda a: 3 * a**2),
     ],
 )
-def test_a_leaf_that_has_changed_since_is_refused(tmp_path, record, changed, named):
-    w = Value(2.0, label="w")
+def test_a_leaf_that_has_changed_since_is_refused(tmp_path, record):
+    w = Value(2.0)
     root = record(w)
     write_page(root, tmp_path / "page.html")
-    w.data = changed
-    with pytest.raises(ValueError, match="a leaf has changed since the graph was recorded; record it again") as refused:
+    w.data = 0.0
+    with pytest.raises(ValueError, match=r"x1 has changed since it was recorded \(.*\); record it again"):
         write_page(root, tmp_path / "other.html")
-    assert named in str(refused.value)
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
 
 

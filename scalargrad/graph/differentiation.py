@@ -16,6 +16,7 @@ from ..engine import CONSTANT, Value, as_value, topological_order
 from ..formulas import tree
 from ..formulas.tree import Expression
 from ..rules import RULES, Rule
+from .changes import check_unchanged
 
 Term: TypeAlias = Value | float  # a float stands for what does not depend on anything: it needs no node
 
@@ -24,8 +25,9 @@ def gradients(root: Value, wrt: Iterable[Value]) -> list[Value]:
     """Build d root / d node for each node in `wrt`, as a graph of its own over the nodes of the recorded one.
 
     What `root` does not depend on has the gradient 0. A condition of a row is decided by the recorded numbers. Raises
-    TypeError for the derivative of a student's own operation that is a callable and works on floats only, and
-    OverflowError, with the operation, where a derivative is too large for a float.
+    ValueError where numbers of the graph have changed since it was recorded, TypeError for the derivative of a
+    student's own operation that is a callable and works on floats only, and OverflowError, with the operation, where
+    a derivative is too large for a float.
 
     >>> x = Value(2.0)
     >>> [slope] = gradients(x**3, [x])
@@ -37,6 +39,7 @@ def gradients(root: Value, wrt: Iterable[Value]) -> list[Value]:
     if wrong := [node for node in wanted if not isinstance(node, Value)]:
         raise TypeError(f"gradients: needs Values to differentiate with respect to, got {wrong[0]!r}")
     order = topological_order(root)
+    check_unchanged(order)
     leads = set(wanted)  # the nodes that depend on what is wanted: no other gradient is built
     for node in order:
         if any(parent in leads for parent in node.parents):

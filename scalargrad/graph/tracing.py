@@ -9,9 +9,10 @@ from math import isfinite
 from typing import NamedTuple
 
 from .. import markup
-from ..engine import Value
+from ..engine import Value, topological_order
 from ..formulas.mathml import typeset
 from .chain_rule import backward
+from .changes import check_unchanged
 from .views import View, view_of
 
 
@@ -75,14 +76,15 @@ class Trace(NamedTuple):
 def trace(root: Value, view: str = "operations") -> Trace:
     """Record the forward and the backward pass from `root`, over "operations" or labelled "quantities".
 
-    Changes nothing in the graph. The sums are formed in the order in which `backward` forms them. Raises
-    OverflowError where a gradient is too large for a float.
+    Changes nothing in the graph. The sums are formed in the order in which `backward` forms them. Raises ValueError
+    where numbers of the graph have changed since it was recorded, OverflowError where a gradient is too large.
 
     >>> x = Value(3.0, label="x")
     >>> [(step.contribution, step.total, step.complete) for step in trace(x * x).backward]
     [(3.0, 3.0, False), (3.0, 6.0, True)]
     """
     shown = view_of(root, view)
+    check_unchanged(topological_order(root))
     waiting = dict.fromkeys(shown.order, 0)
     for node in shown.order:
         for parent in shown.parents(node):

@@ -5,18 +5,19 @@ Reads the views, the trace and the rules. The result is plain data, ready for JS
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import count
 from typing import Any, NamedTuple
 
 from ..engine import Value, record
 from ..formulas import javascript, mathml
 from ..formulas.tree import Expression, name, number
+from ..graph.changes import check_unchanged
 from ..graph.replay import record_again
 from ..graph.roles import is_number, roles
 from ..graph.tracing import trace
 from ..graph.views import Operations, Quantities, local_derivative, value_formula
-from ..rules import Rule, function_of
+from ..rules import Rule
 
 
 class Node(NamedTuple):
@@ -59,7 +60,7 @@ def graph_of(root: Value, inputs: Iterable[Value], parameters: Iterable[Value], 
     root, role_of = _named(root, _roles_of(root, inputs, parameters, targets))
     operations = Operations(root)
     nodes = {node: Node(number, operations.name(node), role) for number, (node, role) in enumerate(role_of.items())}
-    check_recorded(nodes)
+    check_unchanged(nodes)
     rules = dict.fromkeys(node.op for node in nodes if node.op is not None and node.parents)
     live = all(map(javascript.can_run, rules))
     source, rows = javascript.module(rules if live else ())
@@ -137,38 +138,6 @@ def _quantities(graph: Graph) -> dict[str, Any]:
         "formulas": [mathml.tree(written) if (written := formulas[node]) else None for node in view.order],
         "derivatives": [list(map(mathml.tree, view.derivatives(node))) for node in view.order],
     }
-
-
-def check_recorded(nodes: Mapping[Value, Node]) -> None:
-    """Compute every operation of a graph again from its operands, and compare with what was recorded.
-
-    Raises ValueError where the numbers differ: then the page would show steps that do not add up.
-    """
-    functions: dict[Rule, list[Callable[..., float]]] = {}
-    for node, known in nodes.items():
-        if node.op is None or not node.parents:
-            continue
-        if node.op not in functions:
-            operands = node.op.operands
-            functions[node.op] = [
-                function_of(node.op, node.op.formula, operands),
-                *(function_of(node.op, partial, [*operands, "y"]) for partial in node.op.partials),
-            ]
-        value, *partials = functions[node.op]
-        numbers = [parent.data for parent in node.parents]
-        again: list[Any]
-        try:
-            again = [value(*numbers)]
-            again += [partial(*numbers, again[0]) for partial in partials]
-        except (ArithmeticError, ValueError) as error:
-            again = [error]
-        for place, (was, now) in enumerate(zip([node.data, *node.partials], again)):
-            if was != now:
-                what = f"a local derivative of {known.name}" if place else known.name
-                raise ValueError(
-                    "page: a leaf has changed since the graph was recorded; record it again "
-                    f"({what} was recorded as {was}, and is now {now})"
-                )
 
 
 def _named(root: Value, role_of: Mapping[Value, str]) -> tuple[Value, dict[Value, str]]:

@@ -16,6 +16,7 @@ from struct import pack
 from typing import Any
 
 from ..engine import Value, as_float
+from ..graph.changes import check_unchanged
 from ..graph.replay import backward_aside, record_again
 from . import native
 from .batches import Rows, checked_rows
@@ -111,6 +112,7 @@ def _checked_graph(
                 f"compile: the operation {node.op.name} was declared by callables, which cannot be written as source; "
                 "declare it by formulas as text, as in operation('cube', 'a**3', '3 * a**2')"
             )
+    check_unchanged(graph.order)
     return graph
 
 
@@ -222,10 +224,7 @@ class Program:
             raise ValueError(f"compile: the program fails on the recorded numbers: {error}") from None
         if difference:
             name, expected, got = difference
-            raise ValueError(
-                f"compile: the graph recorded {expected} for the {name}, but the program gives {got}; "
-                "if the data of a leaf has changed since, record the graph again"
-            )
+            raise ValueError(f"compile: the graph recorded {expected} for the {name}, but the program gives {got}")
 
 
 def _parameter(index: int, number: Any) -> float:
