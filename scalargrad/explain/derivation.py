@@ -13,10 +13,11 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from .. import markup
-from ..engine import Value
+from ..engine import Value, topological_order
 from ..formulas import notation, tidying, tree
 from ..formulas.tree import Expression
 from ..formulas.typesetting import Derivative, Equation, as_latex, as_mathml, as_text
+from ..graph.changes import check_unchanged
 from ..graph.tracing import BackwardStep, trace
 from ..messages import say
 
@@ -158,7 +159,11 @@ class Derivation:
 
     @cached_property
     def equations(self) -> list[Equation]:
-        """The sum over the paths; where there are several, also the recursive form, linear in the graph."""
+        """The sum over the paths; where there are several, also the recursive form, linear in the graph.
+
+        Raises ValueError where numbers have changed since the derivation was asked for.
+        """
+        check_unchanged(topological_order(self.root))
         left = self._derivative(self.root, self.wrt)
         if self.root is self.wrt:
             return [Equation(left, [[[tree.number(1.0)]]])]
@@ -324,8 +329,8 @@ class Derivation:
 def derive(root: Value, wrt: Value, view: str = "quantities", limit: int = 20, lang: str = "en") -> Derivation:
     """Derive d root / d wrt over labelled "quantities" or all "operations", and list up to `limit` paths.
 
-    Its words are English or, with `lang` "zh", Chinese. Raises ValueError where `wrt` is not in that view of the graph,
-    OverflowError where a product is too large.
+    Its words are English or, with `lang` "zh", Chinese. Raises ValueError where `wrt` is not in that view of the graph
+    and where numbers of the graph have changed since it was recorded, OverflowError where a product is too large.
 
     >>> x, w = Value(2.0, label="x"), Value(0.5, label="w")
     >>> y = (x * w).sin()

@@ -18,6 +18,7 @@ from .. import markup
 from ..engine import CONSTANT, Value, topological_order
 from ..formulas import notation
 from ..formulas.terminal import columns
+from ..graph.changes import changed, check_unchanged
 from ..graph.roles import roles
 from ..graph.views import View, view_of
 from ..messages import language_of_locale, say
@@ -25,6 +26,7 @@ from . import rendering
 
 LARGEST = 500  # nodes; a larger graph takes minutes to lay out, and nobody can read it
 LARGEST_IN_NOTEBOOK = 100  # nodes; drawn unasked, so it has to be quick
+_MOST_NAMES = 3  # of what has changed, in a caption
 
 
 class Look(NamedTuple):
@@ -131,8 +133,9 @@ def draw(
     of its end with respect to its start, with `formulas` also where that number comes from. A leaf that is not
     named in `inputs`, `parameters` or `targets` goes by the first letter of its label: w and b are parameters,
     y and t targets, all others inputs. With `depth` only the nodes at most so many edges from the root are drawn.
-    The words are English or, with `lang` "zh", Chinese. Raises ValueError for more than 500 nodes, unless `force` is
-    set.
+    The words are English or, with `lang` "zh", Chinese. Where numbers have changed since the graph was recorded, as by
+    an update, the picture shows what is stored, and its caption says so. Raises ValueError for more than 500 nodes,
+    unless `force` is set, and for `formulas` where numbers have changed.
 
     >>> x = Value(3.0, label="x")
     >>> "n0 -> n1 [label=6]" in draw(x * x, "quantities").source
@@ -143,6 +146,8 @@ def draw(
     if depth is not None and index(depth) < 0:
         raise ValueError(f"draw: needs a depth of 0 or more, got {depth}")
     shown = view_of(root, view)
+    if formulas:
+        check_unchanged(topological_order(root))
     nodes = shown.order if depth is None else _near_root(shown, depth)
     if len(nodes) > LARGEST and not force:
         raise ValueError(_too_large(shown, view, len(nodes)))
@@ -164,6 +169,8 @@ def draw(
         captions.append(say("drawing", "not run", lang))
     if len(nodes) < len(shown.order):
         captions.append(say("drawing", "depth", lang, shown=len(nodes), count=len(shown.order), depth=depth))
+    if altered := changed(topological_order(root)):
+        captions.append(_told(altered, digits, lang))
     if captions:
         drawing.attr(label="\\n".join(captions))
     return drawing
@@ -178,6 +185,14 @@ def in_notebook(value: Value, lang: str = "") -> dict[str, str]:
         f"{words}: {count} nodes are too many to draw unasked (the limit is {LARGEST_IN_NOTEBOOK}); "
         'draw(..., view="quantities") or draw(..., depth=5) shows a part'
     )
+
+
+def _told(altered: list[list[Value]], digits: int, lang: str) -> str:
+    """Say which numbers have changed since the graph was recorded: one of each list has."""
+    either = say("drawing", "or", lang)
+    names = [either.join(node.label or _number(node.data, digits) for node in nodes) for nodes in altered]
+    told = ", ".join(names[:_MOST_NAMES]) + ", …" * (len(names) > _MOST_NAMES)
+    return _in_plain(say("drawing", "changed", lang, names=told))
 
 
 def _near_root(view: View, depth: int) -> list[Value]:

@@ -6,10 +6,11 @@ Reads a trace, and the formulas of its view.
 import ast
 from math import isclose
 
-from ..engine import Value
+from ..engine import Value, topological_order
 from ..formulas import notation, tree
 from ..formulas.terminal import WIDTH, columns, padded, wrapped
 from ..formulas.tree import Expression
+from ..graph.changes import check_unchanged
 from ..graph.roles import is_number
 from ..graph.tracing import BackwardStep, Trace
 from ..graph.views import View
@@ -60,6 +61,8 @@ def derivative_name(view: View, of: Value, to: Value) -> str:
 def forward_text(trace: Trace, digits: int = 6) -> str:
     """Write the forward pass: what is given, then each formula, its numbers put in, its value.
 
+    Raises ValueError where these numbers have changed since the pass.
+
     >>> from scalargrad import Value, trace
     >>> w, x = Value(0.6, "w"), Value(1.5, "x")
     >>> print(forward_text(trace((w * x).sigmoid())))
@@ -69,6 +72,7 @@ def forward_text(trace: Trace, digits: int = 6) -> str:
       v2 = sigmoid(v1) = sigmoid(0.9) = 0.710950
     """
     view = trace.view
+    check_unchanged(topological_order(view.root))
     leaves = [node for node in view.order if not node.parents and not is_number(node)]
     given = [f"{view.name(leaf)} = {number_text(leaf.data, digits)}" for leaf in leaves]
     worked = [
@@ -82,12 +86,15 @@ def forward_text(trace: Trace, digits: int = 6) -> str:
 def local_text(trace: Trace, digits: int = 6) -> str:
     """Write the local derivatives, which the forward pass records: each formula, its numbers put in, its value.
 
+    Raises ValueError where these numbers have changed since the pass.
+
     >>> from scalargrad import Value, trace
     >>> print(local_text(trace(Value(0.6, "w") * Value(1.5, "x"))))
       dv1/dw = x = 1.5
       dv1/dx = w = 0.6
     """
     view = trace.view
+    check_unchanged(topological_order(view.root))
     return "\n".join(
         _equations(
             [

@@ -29,7 +29,7 @@ def check_unchanged(order: Iterable[Value]) -> None:
     ValueError: graph: x has changed since it was recorded (mul gave 4.0, and now 49.0); record it again
     """
     nodes = list(order)
-    if names := changed(nodes):
+    if names := [" or ".join(node.label or repr(node) for node in either) for either in changed(nodes)]:
         told = ", ".join(names[:_MOST_NAMES])
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         have = "has" if len(names) == 1 else "have"
@@ -37,8 +37,8 @@ def check_unchanged(order: Iterable[Value]) -> None:
         raise ValueError(f"graph: {told}{more} {have} changed since it was recorded ({first}); record it again")
 
 
-def changed(order: Iterable[Value]) -> list[str]:
-    """Name what has changed in the nodes of a graph: `w`, or `u or v` where it can have been either.
+def changed(order: Iterable[Value]) -> list[list[Value]]:
+    """List what has changed in the nodes of a graph, and where it can have been one of several nodes, all of these.
 
     What alters no result and no local derivative, as a negative number that stays negative under relu, goes unseen.
     """
@@ -50,8 +50,7 @@ def changed(order: Iterable[Value]) -> list[str]:
     suspects = [_left(nodes, unchanged) for each in compared for nodes in each.suspects]
     certain = {nodes[0] for nodes in suspects if len(nodes) == 1}
     unexplained = [nodes for nodes in suspects if len(nodes) == 1 or not certain.intersection(nodes)]
-    names = (" or ".join(node.label or repr(node) for node in _leaves_of(nodes)) for nodes in unexplained)
-    return list(dict.fromkeys(names))
+    return list(map(list, dict.fromkeys(tuple(_leaves_of(nodes)) for nodes in unexplained)))
 
 
 def _is_as_recorded(node: Value) -> bool:
