@@ -13,7 +13,7 @@ from operator import ge, gt, le, lt
 from typing import Any, TypeAlias
 
 from .recording import refusal, source_of
-from .rules import FUNCTIONS, RULES, Rule
+from .rules import FUNCTIONS, POWERS, RULES, Rule
 
 Number: TypeAlias = float | int | Real
 NUMBERS = (float, int, Real)  # NumPy's scalars and Fraction are Real
@@ -26,7 +26,23 @@ def operation(rule: Rule) -> Callable[..., Value]:
     built: dict[str, Any] = {}
     exec(source_of(rule), globals(), built)
     record_it: Callable[..., Value] = built["bind"](rule=rule, refusal=refusal, **FUNCTIONS, **rule.functions)
-    return record_it
+    return with_numbers(record_it) if rule is RULES["pow"] else record_it
+
+
+def with_numbers(power: Callable[..., Value]) -> Callable[..., Value]:
+    """Give a power, where its base or its exponent is a plain number, the row for that."""
+    of_number, to_number = operation(POWERS["a"]), operation(POWERS["b"])
+
+    def choose(self: Value, other: Value | Number) -> Value:
+        if not isinstance(other, Value):
+            if not isinstance(other, NUMBERS):
+                return NotImplemented
+            other = as_value(other)
+        if other.op is CONSTANT:
+            return to_number(self, other)
+        return of_number(self, other) if self.op is CONSTANT else power(self, other)
+
+    return choose
 
 
 def operator(name: str) -> tuple[Callable[[Value, Value | Number], Value], Callable[[Value, Number], Value]]:

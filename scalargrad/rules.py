@@ -8,7 +8,7 @@ import builtins
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .primitives import PRIMITIVES
 
@@ -23,6 +23,7 @@ class Rule:
     symbol: str = ""  # what a picture shows; the name where there is nothing shorter
     domain: str = ""  # what the operands must satisfy, for the error message
     functions: Mapping[str, Callable[..., float]] = field(default_factory=dict, repr=False)  # a student's own
+    number: str = ""  # the operand that is a plain number, which has no derivative: the b of x**2
 
     @property
     def operands(self) -> tuple[str, ...]:
@@ -31,9 +32,10 @@ class Rule:
 
 
 # Where a derivative does not exist the row holds a documented choice. It is PyTorch's where relu, leaky_relu and
-# abs have at 0 the derivative 0, 0.01 and 0, and where for a = b maximum and minimum give each side half. A power
-# has no derivative in its exponent where a < 0: 0 stands for it. Where a is NaN a conditional takes the branch
-# that keeps it, so that the engine finds it.
+# abs have at 0 the derivative 0, 0.01 and 0, elu the second derivative 0, and where for a = b maximum and minimum give
+# each side half. A power has no derivative in its exponent where a < 0: 0 stands for it. Beyond 9e15, whose square is
+# 8e31, b - 1 is rounded to an even number, and with it goes the sign of a power of a negative number. Where a is NaN
+# a conditional takes the branch that keeps it, so that the engine finds it.
 RULES: dict[str, Rule] = {
     rule.name: rule
     for rule in (
@@ -45,9 +47,12 @@ RULES: dict[str, Rule] = {
         Rule(
             "pow",
             "pow(a, b)",
-            ("b * pow(a, b - 1) if b != 0 else 0", "y * log(a) if a > 0 else 0"),
+            (
+                "0 if b == 0 else b * pow(a, b - 1) if b * b < 8e31 else b * y / a if a < 0 else b * pow(a, b - 1)",
+                "y * log(a) if a > 0 else 0",
+            ),
             symbol="^",
-            domain="a > 0, or a whole number b (and where a = 0: b = 0 or b >= 1)",
+            domain="a > 0, or a whole number b (at a = 0: b = 0 or b >= 1, as below 1 the derivative is infinite)",
         ),
         Rule("square", "a * a", ("2 * a",), symbol="·²"),
         Rule("exp", "exp(a)", ("y",)),
@@ -65,7 +70,7 @@ RULES: dict[str, Rule] = {
         Rule("sigmoid", "1 / (1 + exp(-a)) if a >= 0 else exp(a) / (1 + exp(a))", ("y * (1 - y)",), symbol="σ"),
         Rule("relu", "0 if a <= 0 else a", ("1 if a > 0 else 0",)),
         Rule("leaky_relu", "0.01 * a if a <= 0 else a", ("1 if a > 0 else 0.01",)),
-        Rule("elu", "expm1(a) if a <= 0 else a", ("1 if a > 0 else exp(a)",)),
+        Rule("elu", "expm1(a) if a <= 0 else a", ("exp(a) if a < 0 else 1",)),
         Rule("softplus", "(0 if a <= 0 else a) + log1p(exp(-abs(a)))", ("sigmoid(a)",)),
         Rule("abs", "abs(a)", ("1 if a > 0 else -1 if a < 0 else 0",), symbol="|·|"),
         Rule(
@@ -80,6 +85,12 @@ RULES: dict[str, Rule] = {
         ),
         Rule("logaddexp", "(b if a <= b else a) + log1p(exp(-abs(a - b)))", ("sigmoid(a - b)", "sigmoid(b - a)")),
     )
+}
+
+# A plain number has no derivative, so none that could be too large or missing: x**2 and 2**x have rows of their own.
+POWERS: dict[str, Rule] = {
+    "a": replace(RULES["pow"], partials=("0", RULES["pow"].partials[1]), number="a"),
+    "b": replace(RULES["pow"], partials=(RULES["pow"].partials[0], "0"), number="b"),
 }
 
 # The words of a formula: the primitives, and every row by its name.

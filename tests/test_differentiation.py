@@ -49,6 +49,25 @@ def test_first_second_and_third_derivatives_of_every_row(name, point, order):
     assert derivative(name, point, order) == pytest.approx(numeric, rel=1e-8, abs=1e-8)
 
 
+def test_the_slope_of_a_power_is_there_where_its_own_slope_is_infinite():
+    x = Value(0.0, label="x")
+    (slope,) = gradients(x**1.5, [x])
+    assert slope.data == 0.0
+    with pytest.raises(ValueError, match=r"pow: needs a > 0, .* the derivative is infinite\), got a = 0\.0, b = -0\.5"):
+        gradients(slope, [x])
+    with pytest.raises(OverflowError, match="backward: a gradient is too large for a float: it is inf"):
+        slope.backward()
+    (slope,) = gradients(x ** Value(1.5), [x])
+    assert slope.data == 0.0
+
+
+def test_the_second_derivative_of_elu_at_0_is_that_of_pytorch():
+    x = Value(0.0)
+    (slope,) = gradients(x.elu(), [x])
+    assert slope.data == 1.0
+    assert gradients(slope, [x])[0].data == 0.0
+
+
 def test_third_derivatives_by_hand():
     assert derivative("sin", {"a": 0.5}, "aaa") == pytest.approx(-math.cos(0.5), rel=1e-15)
     assert derivative("exp", {"a": 0.5}, "aaa") == pytest.approx(math.exp(0.5), rel=1e-15)

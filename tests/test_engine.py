@@ -264,12 +264,42 @@ def test_dropping_the_root_frees_every_node_without_the_collector():
         (lambda: Value(1e200) * Value(1e200), OverflowError, r"mul: .* too large for a float, got a = 1e\+200, b = 1e"),
         (lambda: 0 / Value(1e-320), OverflowError, r"div: .* local derivative is too large for a float, got a = 0\.0"),
         (lambda: Value(-8) ** 0.5, ValueError, r"pow: needs a > 0, or a whole number b .*, got a = -8\.0, b = 0\.5"),
-        (lambda: Value(0) ** 0.5, ValueError, r"pow: needs a > 0, .*, got a = 0\.0, b = 0\.5"),
+        (
+            lambda: Value(0) ** 0.5,
+            ValueError,
+            r"pow: needs a > 0, .* as below 1 the derivative is infinite\), got a = 0\.0, b = 0\.5",
+        ),
     ],
 )
 def test_bad_input_is_refused_with_the_operation_and_the_numbers(attempt, error, message):
     with pytest.raises(error, match=message):
         attempt()
+
+
+@pytest.mark.parametrize(
+    ("power", "value", "partials"),
+    [
+        (lambda: Value(2e153) ** 2, 4e306, (4e153, 0.0)),
+        (lambda: Value(1e306) ** 1, 1e306, (1.0, 0.0)),
+        (lambda: Value(5e102) ** 3, 1.25e308, (7.5e205, 0.0)),
+        (lambda: Value(5e102).pow(3), 1.25e308, (7.5e205, 0.0)),
+        (lambda: 0.0 ** Value(0.5), 0.0, (0.0, 0.0)),
+        (lambda: 2 ** Value(3.0), 8.0, (0.0, 8 * math.log(2))),
+        (lambda: Value(2.0) ** Value(3.0), 8.0, (12.0, 8 * math.log(2))),
+    ],
+)
+def test_a_plain_number_in_a_power_has_no_derivative_that_could_be_refused(power, value, partials):
+    assert power().data == pytest.approx(value, rel=1e-15)
+    assert power().partials == pytest.approx(partials, rel=1e-15)
+    assert power().op.name == "pow"
+
+
+@pytest.mark.parametrize("b", [2.0**53, 2.0**53 + 2, 1e16, -1e16])
+def test_the_derivative_of_a_huge_power_of_minus_one_has_its_sign(b):
+    """From 2**53 on every float is an even number, and b - 1 is odd, though no float says so."""
+    assert (Value(-1.0) ** b).data == 1.0
+    assert (Value(-1.0) ** b).partials[0] == -b
+    assert (Value(0.0) ** abs(b)).partials[0] == 0.0
 
 
 def test_a_number_that_was_spoilt_by_hand_is_found_by_the_next_operation():

@@ -15,7 +15,7 @@ from scalargrad.functions import operation
 from scalargrad.graph.roles import is_number
 from scalargrad.messages import catalogue
 from scalargrad.page import bundle
-from scalargrad.rules import RULES
+from scalargrad.rules import POWERS, RULES
 from scalargrad.teach.examples import EXAMPLES, step, two_output
 
 NASTY = ("<script>alert(1)</script>", "]]>", "\"'`&amp;", "权重", "🙂", "</script><b>", "a\\nb{c|d}", "\x07bell")
@@ -329,10 +329,13 @@ POINTS = [
 ]
 
 
+ROWS = [*RULES.values(), *POWERS.values()]
+
+
 @pytest.fixture(scope="module")
 def rows_in_javascript(browser):
     """Give a function that computes a row at many points in the browser: [y, partials] or the message."""
-    source, rows = javascript.module(RULES.values())
+    source, rows = javascript.module(ROWS)
     context = browser.new_context(offline=True)
     blank = context.new_page()
     sentences = json.dumps({"en": catalogue("page", "en")})
@@ -346,7 +349,7 @@ def rows_in_javascript(browser):
     context.close()
 
 
-@pytest.mark.parametrize("rule", RULES.values(), ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", ROWS, ids=lambda rule: rule.name + rule.number)
 def test_a_row_gives_the_same_in_javascript(rows_in_javascript, rule):
     points = [[a] for a in POINTS] if len(rule.operands) == 1 else [[a, b] for a in POINTS for b in POINTS]
     compute = recorder(rule)

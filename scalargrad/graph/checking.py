@@ -146,7 +146,7 @@ def _first_wrong(names: Operations, step: float | None, tolerance: float) -> Gra
         operands = [parent.data for parent in node.parents]
         for index, partial in enumerate(node.partials):
             moved = _local(_function(rule), operands, index)
-            if _plainly_right(partial, moved, operands[index], step, tolerance):
+            if rule.operands[index] == rule.number or _plainly_right(partial, moved, operands[index], step, tolerance):
                 continue
             found = _compare("", node, partial, moved, operands[index], step, tolerance)
             if found.verdict == "wrong":

@@ -8,14 +8,14 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, TypeAlias
 
 from .. import functions
-from ..engine import CONSTANT, Value, as_value, topological_order
+from ..engine import CONSTANT, Value, as_value, record, topological_order
 from ..formulas import tree
 from ..formulas.tree import Expression
-from ..rules import RULES, Rule
+from ..rules import POWERS, RULES, Rule
 from .changes import check_unchanged
 
 Term: TypeAlias = Value | float  # a float stands for what does not depend on anything: it needs no node
@@ -156,7 +156,13 @@ def _divide(left: Term, right: Term) -> Term:
 def _power(base: Term, exponent: Term) -> Term:
     if exponent == 0.0:
         return 1.0
-    return base if exponent == 1.0 else functions.pow(base, exponent)
+    if exponent == 1.0:
+        return base
+    if isinstance(base, Value) and base.data == 0 and 0 < exponent < 1:
+        # 0, with an infinite derivative, as of the slope of x**1.5: whoever asks for that derivative is refused
+        rule = RULES["pow"] if isinstance(exponent, Value) else POWERS["b"]
+        return record(rule, 0.0, base, as_value(exponent), inf, 0.0)
+    return functions.pow(base, exponent)
 
 
 _OPERATORS: Mapping[type[ast.operator], Callable[[Term, Term], Term]] = {
