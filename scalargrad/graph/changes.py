@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from math import isclose
+from math import inf, isclose
 from typing import NamedTuple
 
 from ..engine import CONSTANT, Value, operation
-from ..rules import Rule
+from ..rules import Rule, function_of
 
 _MOST_NAMES = 3
 _LAST_DIGITS = 1e-12  # a graph that was recorded on another machine may differ in the last of them
@@ -55,13 +55,22 @@ def changed(order: Iterable[Value]) -> list[list[Value]]:
 
 def _is_as_recorded(node: Value) -> bool:
     """Tell quickly of nearly every node that it has not changed."""
-    if node.op is None or not (operands := node.parents):
+    if node.op is None or not node.parents:
         return True
     try:
-        now = operation(node.op)(*operands)
+        now = _again(node, node.op)
     except (ArithmeticError, ValueError):
         return False
     return now.data == node.data and now.partials == node.partials
+
+
+def _again(node: Value, rule: Rule) -> Value:
+    """Record an operation once more; one that `gradients` made where its derivative is infinite stands for itself."""
+    if inf in node.partials:
+        value = function_of(rule, rule.formula, rule.operands)
+        if value(*(parent.data for parent in node.parents)) == node.data:
+            return node
+    return operation(rule)(*node.parents)
 
 
 class _Compared(NamedTuple):
@@ -74,7 +83,7 @@ class _Compared(NamedTuple):
 
 def _compared(node: Value, rule: Rule) -> _Compared:
     try:
-        now = operation(rule)(*node.parents)
+        now = _again(node, rule)
     except (ArithmeticError, ValueError) as error:
         return _Compared(f"{rule.name} gave {node.data}, and now: {error}", [[*node.parents, node]], [])
     same_value, *same = (
