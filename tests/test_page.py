@@ -395,12 +395,12 @@ def test_the_quiz_hides_the_number_and_takes_three_digits(quiz):
 @pytest.mark.parametrize(
     ("label", "typed", "named"),
     [
-        ("w3", "-0.0305", "The local derivative is missing"),  # the upstream gradient alone
-        ("w3", "0.0214", "The sign is wrong"),
-        ("b2", "-0.0305", "This overwrites"),  # what comes through o1, without what came through o2
+        ("w3", "-0.0305", "the local derivative left out: "),  # the upstream gradient alone
+        ("w3", "0.0214", "a sign turned: "),
+        ("b2", "-0.0305", "= instead of +=: "),  # what comes through o1, without what came through o2
     ],
 )
-def test_the_quiz_names_known_mistakes(quiz, label, typed, named):
+def test_the_quiz_names_known_slips(quiz, label, typed, named):
     quiz.click("#phases [data-phase=backward]")
     quiz.page.locator(f"tr[data-quantity={label}] button").click()
     assert quiz.ask(typed).startswith(named)

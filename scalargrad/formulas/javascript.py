@@ -66,7 +66,7 @@ def module(rules: Iterable[Rule]) -> tuple[str, dict[Rule, int]]:
     return (
         "// The rows of the rule table and the words of their formulas, written by Python.\n"
         f'import {{ div, {", ".join(own)}, strict }} from "./python.js";\n\n'
-        f"const python = {{\n  div,\n  {', '.join(own)},\n{''.join(strict)}}};\n\n"
+        f"export const python = {{\n  div,\n  {', '.join(own)},\n{''.join(strict)}}};\n\n"
         f"export const RULES = [\n{written}];\n"
     ), rows
 

@@ -17,7 +17,7 @@ from ..engine import Value, as_float, topological_order
 from ..explain.drawing import in_notebook
 from ..files import write_whole
 from ..messages import LANGUAGES, catalogue, say
-from . import bundle, data, picture
+from . import bundle, data, picture, quiz
 
 LARGEST = 1000  # nodes; a picture of more takes long to lay out, and nobody can step through it
 DIGITS = (3, 4, 6, 8, 17)
@@ -98,7 +98,7 @@ def page(
             "take a smaller root, such as the loss of one sample instead of a batch"
         )
     graph = data.graph_of(root, inputs, parameters, targets)
-    messages = {lang: catalogue("page", lang) for lang in LANGUAGES}
+    messages = {lang: catalogue("page", lang) | quiz.sentences(lang) for lang in LANGUAGES}
     source = bundle.page(
         title=title or messages[lang]["title"],
         lang=lang,
@@ -110,7 +110,8 @@ def page(
             "learningRate": rate,
             "view": "quantities" if graph.has_quantities else "operations",
             "live": graph.live,
-            "graph": data.describe(graph, rate),
+            "graph": data.describe(graph, rate) | quiz.describe(graph, rate),
+            "slips": quiz.tables(),
             "messages": messages,
         },
         pictures={view: picture.svg(graph, view) for view in ("quantities", "operations")},

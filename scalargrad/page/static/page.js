@@ -72,7 +72,11 @@ const steps = () => now.round.views[now.view].steps;
 
 function asked() {
   if (!now.quiz || answered.has(now.step)) return null;
-  return question(steps()[now.step], now.numbers, graph.nodes);
+  const isRecorded = now.numbers === recorded && now.rate === data.learningRate;
+  const { nodes, parameters, slips, mistaken } = graph;
+  const { gradients } = now.round;
+  const known = { tables: data.slips, own: slips?.[now.view], mistaken: isRecorded ? mistaken : null };
+  return question(steps()[now.step], { values: now.numbers.values, nodes, gradients, parameters }, known);
 }
 
 // --- what changes the numbers
@@ -182,7 +186,7 @@ function setQuiz(on) {
 function answer(event) {
   event.preventDefault();
   const open = asked();
-  const verdict = judge($("answer").value, open);
+  const { verdict, slips } = judge($("answer").value, open);
   if (verdict === "right") {
     score.asked += 1;
     score.right += tried || hinted ? 0 : 1;
@@ -191,7 +195,8 @@ function answer(event) {
     tried = true;
   }
   render();
-  say(`quiz.${verdict}`, verdict === "right" ? "good" : "bad", open.answer);
+  const told = slips.map((key) => `slip.${key}`);
+  say(told.length ? told : [`quiz.${verdict}`], verdict === "right" ? "good" : "bad", open.answer);
   if (verdict === "right") $("next").focus();
   else $("answer").select();
 }
@@ -201,13 +206,13 @@ function giveUp() {
   score.asked += 1;
   answered.set(now.step, "shown");
   render();
-  say("quiz.shown", "", open.answer);
+  say(["quiz.shown"], "", open.answer);
   $("next").focus();
 }
 
-function say(key, mood, number) {
+function say(keys, mood, number) {
   $("verdict").className = mood;
-  $("verdict").textContent = text(key, { answer: written(number, now.digits) });
+  $("verdict").textContent = keys.map((key) => text(key, { answer: written(number, now.digits) })).join("\n");
 }
 
 // --- showing

@@ -1,34 +1,31 @@
-// Asks for the number that comes next, and knows the mistakes that are often made.
+// Asks for the number that comes next, and knows the slips that are often made.
 
-/** Tells what a step asks for: {node, what, answer, mistakes}; null for a step that asks nothing. */
-export function question(step, numbers, nodes) {
+import { wrongSums, wrongUpdates, wrongValues } from "./slips.js";
+
+/**
+ * Tells what a step asks for: {node, what, answer, slips}; null for a step that asks nothing.
+ *
+ * `known` holds the tables of slips, those of this graph and view, and the gradients that an engine's mistakes give,
+ * which are there for the recorded numbers alone.
+ */
+export function question(step, { values, nodes, gradients, parameters }, { tables, own, mistaken }) {
+  const mistakes = Object.entries(mistaken ?? {});
   if (step.kind === "forward") {
-    const operands = nodes[step.node].parents.map((parent) => numbers.values[parent]);
-    const mistakes = [["sign", -step.value]];
-    if (operands.length === 1) mistakes.push(["operation", operands[0]]);
-    return { node: step.node, what: "value", ask: "quiz.value", answer: step.value, mistakes };
+    const slips = wrongValues(own, step.node, values);
+    return { node: step.node, what: "value", ask: "quiz.value", answer: step.value, slips };
   }
   if (step.kind === "backward") {
     if (["input", "target"].includes(nodes[step.parent].role)) return null; // nobody moves them
-    const { upstream, local, contribution, total, earlier } = step;
-    const mistakes = [
-      ["local", earlier + upstream],
-      ["upstream", earlier + local],
-      ["sign", -total],
-      ["sign", earlier - contribution],
-    ];
-    if (step.arrived > 1) mistakes.unshift(["overwrote", contribution]);
+    const slips = wrongSums(tables, own, step, values);
+    if (step.arrived === step.count) slips.push(...mistakes.map(([key, wrong]) => [key, wrong[step.parent]]));
     const ask = step.count > 1 ? "quiz.sum" : "quiz.gradient";
-    return { node: step.parent, what: "gradient", ask, answer: total, mistakes };
+    return { node: step.parent, what: "gradient", ask, answer: step.total, slips };
   }
   if (step.kind === "update") {
-    const { old, gradient, rate, value } = step;
-    const mistakes = [
-      ["uphill", old + rate * gradient],
-      ["rate", old - gradient],
-      ["change", rate * gradient],
-    ];
-    return { node: step.node, what: "value", ask: "quiz.new", answer: value, mistakes };
+    const others = parameters.filter((node) => node !== step.node).map((node) => gradients.get(node));
+    const slips = wrongUpdates(tables, step, others);
+    slips.push(...mistakes.map(([key, wrong]) => [key, step.old - step.rate * wrong[step.node]]));
+    return { node: step.node, what: "value", ask: "quiz.new", answer: step.value, slips };
   }
   return null;
 }
@@ -46,12 +43,15 @@ export function readAnswer(typed) {
   };
 }
 
-/** Judges an answer at its own precision: "right", "short", "unread", or the name of a known mistake, or "wrong". */
-export function judge(typed, { answer, mistakes }) {
+/** Judges an answer at its own precision: {verdict, slips}; the verdict is "right", "short", "unread" or "wrong". */
+export function judge(typed, { answer, slips }) {
   const given = readAnswer(typed);
-  if (!given) return "unread";
+  if (!given) return { verdict: "unread", slips: [] };
   const meets = (number) => Math.abs(given.number - number) <= given.unit / 2 + 1e-12 * Math.abs(number);
-  if (given.number === answer) return "right";
-  if (meets(answer)) return given.digits < 2 ? "short" : "right";
-  return mistakes.find(([, number]) => meets(number) && given.digits > 0)?.[0] ?? "wrong";
+  if (given.number === answer) return { verdict: "right", slips: [] };
+  const isExact = (number) => Math.abs(given.number - number) <= 1e-12 * Math.abs(number);
+  const found = slips.filter(([, number]) => isExact(number) || (meets(number) && given.digits > 1));
+  const told = [...new Set(found.map(([key]) => key))];
+  if (!meets(answer)) return { verdict: "wrong", slips: told };
+  return given.digits < 2 ? { verdict: "short", slips: [] } : { verdict: "right", slips: [] };
 }
