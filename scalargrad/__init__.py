@@ -57,8 +57,10 @@ def __getattr__(name: str) -> Any:
 
 
 def _in_notebook(value: Value, *_: Any, **__: Any) -> dict[str, str]:
-    from .explain.drawing import in_notebook
-
+    try:
+        from .explain.drawing import in_notebook
+    except ModuleNotFoundError as error:
+        return {"text/plain": f"{value!r}\n{error}"}
     return in_notebook(value)
 
 

@@ -12,7 +12,12 @@ from operator import index
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import graphviz
+try:
+    import graphviz
+except ModuleNotFoundError:
+    raise ModuleNotFoundError(
+        "draw: pictures need the package graphviz, which is not installed; to install it: pip install graphviz"
+    ) from None
 
 from .. import markup
 from ..engine import CONSTANT, Value, topological_order

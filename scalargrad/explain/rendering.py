@@ -15,7 +15,7 @@ from typing import IO
 
 from ..files import write_whole
 from ..messages import language_of_locale, say
-from . import layout
+from . import browser, layout
 
 SOURCE_FORMATS = ("gv", "dot")
 FORMATS = ("svg", "png", "pdf", *SOURCE_FORMATS)
@@ -49,6 +49,8 @@ def render(source: str, picture_format: str, unasked: bool = False) -> bytes:
         return source.encode()
     edges = layout.edge_count(source)
     tidy = source if edges <= layout.QUICK_FROM else layout.quick(source)
+    if sys.platform == "emscripten":  # no processes there, and no threads to watch the time
+        return browser.render(tidy)
     if unasked:
         return _run(tidy, picture_format, "dot", _SILENCE)
     sign_of_life = Timer(_SILENCE, _tell, ["busy", edges])
