@@ -1,6 +1,6 @@
 """XOR by a network of two hidden neurons, every step of the first iterations written out, then trained to the end.
 
-The numbers of the steps are those of document 002. Run: python demos/xor.py
+The numbers of the steps are those of https://zhuanlan.zhihu.com/p/61863634. Run: python demos/xor.py
 """
 
 import scalargrad

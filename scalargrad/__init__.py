@@ -64,6 +64,8 @@ def _in_notebook(value: Value, *_: Any, **__: Any) -> dict[str, str]:
     return in_notebook(value)
 
 
+__version__ = "0.2.0"
+
 Value._repr_mimebundle_ = _in_notebook  # type: ignore[attr-defined]  # a notebook asks: a Value shows its graph
 
 __all__ = [

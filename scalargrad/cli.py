@@ -7,11 +7,14 @@ import argparse
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn
 
+from . import __version__
 from .engine import Value
 from .explain.typed import read_numbers, record_expression
 from .files import write_whole
@@ -20,13 +23,15 @@ from .teach.examples import EXAMPLES, step
 from .teach.walkthrough import walkthrough
 
 FAILURE = 2
+ROLES = ("input", "parameter", "target")
+INTERRUPTED = 130  # as a shell says it: 128 and the number of the signal
 
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, like all others."""
 
     def error(self, message: str) -> NoReturn:
-        if "unrecognized arguments: -" in message or message.endswith("required: formula"):
+        if re.search(r"unrecognized arguments: -[^-]|required: formula", message):
             message += "; a formula that begins with a minus needs a name, as in y = -x**2"
         self.exit(FAILURE, f"{self.prog}: {message}; try {self.prog} --help\n")
 
@@ -35,10 +40,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with `arguments` (by default those of the process) and give back the exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks a character still shows the rest
-    options = _parser().parse_args(arguments)
     try:
+        options = _parser().parse_args(arguments)
         options.run(options)
-        sys.stdout.flush()
+        if sys.stdout:  # None where it was closed before we came
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("scalargrad: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader, `head` say, has seen enough
     except (ArithmeticError, OSError, RuntimeError, TypeError, ValueError) as error:
@@ -49,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="scalargrad", description="A scalar autograd engine for teaching the chain rule.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     example = commands.add_parser(
@@ -84,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_formula(page)
     page.add_argument("--out", type=Path, default=Path("steps.html"), metavar="FILE", help="default: steps.html")
     _add_language(page)
-    page.add_argument("--learning-rate", type=float, default=1.0, metavar="RATE", help="default: 1")
+    page.add_argument("--learning-rate", type=_number, default=1.0, metavar="RATE", help="default: 1")
     page.set_defaults(run=_page)
     return parser
 
@@ -97,6 +107,23 @@ def _add_language(parser: argparse.ArgumentParser) -> None:
 def _add_formula(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("formula", help="one or more statements, parted by ;, such as y = -x**2; with a name first")
     parser.add_argument("numbers", nargs="*", metavar="NAME=NUMBER", help="a number for each name")
+    for role in ROLES:
+        parser.add_argument(f"--{role}", action="append", default=[], metavar="NAME", help=f"this name is a {role}")
+
+
+def _recorded(options: argparse.Namespace) -> tuple[Value, dict[str, list[Value]]]:
+    """Record the formula that was typed, with the roles that were said."""
+    from .explain.explaining import named
+
+    root, names = record_expression(options.formula, read_numbers(options.numbers))
+    return root, {f"{role}s": named(names, getattr(options, role)) for role in ROLES}
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise argparse.ArgumentTypeError(f"needs a finite number, got {text!r}")
+    return number
 
 
 def _example(options: argparse.Namespace) -> None:
@@ -123,13 +150,14 @@ def _example(options: argparse.Namespace) -> None:
 def _explain(options: argparse.Namespace) -> None:
     from .explain.explaining import explain
 
+    root, nodes = _recorded(options)
+    names = {f"{role}s": getattr(options, role) for role in ROLES}
     numbers = read_numbers(options.numbers)
-    text = explain(options.formula, numbers, options.wrt, options.digits, lang=options.lang)
+    text = explain(options.formula, numbers, options.wrt, options.digits, lang=options.lang, **names)
     written = ""
     if options.out:
-        root = record_expression(options.formula, numbers).root
         root.backward()
-        files = _pictures(root, lang=options.lang) | {"explained.txt": text + "\n"}
+        files = _pictures(root, lang=options.lang, **nodes) | {"explained.txt": text + "\n"}
         written = "\n\n" + _write(options.out, files, options.lang)
     print(text + written)
 
@@ -137,8 +165,8 @@ def _explain(options: argparse.Namespace) -> None:
 def _page(options: argparse.Namespace) -> None:
     from .page import write_page
 
-    root = record_expression(options.formula, read_numbers(options.numbers)).root
-    path = write_page(root, options.out, learning_rate=options.learning_rate, lang=options.lang)
+    root, nodes = _recorded(options)
+    path = write_page(root, options.out, learning_rate=options.learning_rate, lang=options.lang, **nodes)
     written = say("command", "written", options.lang)
     print(f"{written} {path}\n{say('command', 'open page', options.lang)}")
 

@@ -1,4 +1,4 @@
-"""A graph whose numbers have changed since it was recorded: what has changed is named, and nobody mixes old with new."""
+"""A graph whose numbers have changed since it was recorded: the change is named, and nobody mixes old with new."""
 
 import pytest
 

@@ -1,12 +1,14 @@
 """The command as a user meets it: what it prints and writes, and how it refuses."""
 
 import json
+import os
 import subprocess
 import sys
 from xml.etree import ElementTree
 
 import pytest
 
+import scalargrad
 from scalargrad.cli import main
 
 PUBLISHED = {  # WORKED_EXAMPLE's 16-digit figures of network A, as the document's author prints them
@@ -171,6 +173,13 @@ def test_page_writes_one_file(tmp_path, capsys, monkeypatch):
         ("sigmiod(x)", ["x=1"], "unknown function 'sigmiod'; the nearest is sigmoid"),
         ("w*x", ["x=1"], "w"),
         ("log(x)", ["x=-1"], "log: needs a > 0, got a = -1.0"),
+        # Before: the advice for x² was "write x", the others spoke of the numbers and not of the mistake.
+        ("y = x²", ["x=2"], "cannot read '²' (U+00B2); write x**2"),
+        ("y = (x + 1)²³", ["x=2"], "cannot read '²³' (U+00B2 U+00B3); write **23"),
+        ("y = ", ["x=2"], "a name or a number is missing before the end"),
+        ("y = sin()", ["x=2"], "a name or a number is missing before ')'"),
+        ("y = 2*x", ["x=1e999"], "expression: the number of x is too large for a float: '1e999'"),
+        ("y = 2*x", ["x=2", "--target", "z"], "there is no 'z' in the formulas"),
     ],
     ids=lambda value: str(value)[:20],
 )
@@ -183,3 +192,70 @@ def test_hostile_and_mistaken_formulas_are_one_line_and_status_2(command, formul
     assert len(printed.err.splitlines()) == 1
     assert message in printed.err
     assert not out.exists()
+
+
+def test_a_name_that_is_only_another_name_is_mentioned(capsys):
+    """Before: `y = x` never mentioned y."""
+    assert main(["explain", "y = x", "x=3", "--lang", "en"]) == 0
+    assert capsys.readouterr().out.startswith("y is x: another name for it, and no operation.\n\nForward pass\n")
+
+
+@pytest.mark.parametrize("rate", ["nan", "inf", "-1e999"])
+def test_a_learning_rate_that_is_no_number_is_named(rate, capsys, tmp_path):
+    """Before: "value: needs a finite number, got nan", and which one?"""
+    with pytest.raises(SystemExit, match="2"):
+        main(["page", "y = 2*x", "x=1", "--learning-rate=" + rate, "--out", str(tmp_path / "out")])
+    assert f"argument --learning-rate: needs a finite number, got '{rate}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"), [(["--foo", "x=1"], False), (["-x**2", "x=1"], True), (["-x**2"], True), ([], True)]
+)
+def test_only_what_may_be_a_formula_with_a_minus_is_told_about_it(arguments, hint, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["explain", *arguments])
+    assert ("begins with a minus" in capsys.readouterr().err) == hint
+
+
+def test_what_is_what_can_be_said(tmp_path, capsys):
+    """k is a parameter and time a target, though their names do not say so; w stays what it is."""
+    says = ["--target", "time", "--parameter", "k", "--input", "b"]
+    formula = ["E = (k*b - time)**2 + w", "k=2", "b=3", "time=1", "w=4"]
+    assert main(["explain", *formula, *says, "--out", str(tmp_path), "--lang", "en"]) == 0
+    derived = capsys.readouterr().out.split("Derivation")[1]
+    assert [name for name in ("k", "w", "b", "time") if f"dE/d{name} = " in derived] == ["k", "w"]
+    nodes = ElementTree.parse(tmp_path / "quantities.svg").getroot().iter("{http://www.w3.org/2000/svg}g")
+    fills = {}
+    for node in nodes:
+        if node.get("class") == "node":
+            words = [text.text for text in node.iter("{http://www.w3.org/2000/svg}text")]
+            fills[words[0]] = next(part.get("fill") for part in node if part.get("fill"))
+    assert fills["k"] == fills["w"] != fills["b"] != fills["time"] != fills["k"]
+    assert main(["page", *formula, *says, "--out", str(tmp_path / "steps.html")]) == 0
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"scalargrad {scalargrad.__version__}\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_ctrl_c_is_one_line_and_status_130():
+    """Before: a traceback."""
+    program = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from scalargrad import cli\n"
+        "cli.record_expression = lambda *_: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.exit(cli.main(['explain', 'y = x', 'x=1']))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "scalargrad: interrupted\n")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell that closes a descriptor")
+def test_a_closed_standard_output_is_no_traceback():
+    """Before: AttributeError: 'NoneType' object has no attribute 'flush'."""
+    command = f'"{sys.executable}" -m scalargrad explain "y = 2*x" x=1 >&-'
+    result = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")

@@ -217,8 +217,16 @@ def test_regression_has_no_accuracy():
 # --- how a run ends ------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def ctrl_c():
+    """Let Ctrl-C interrupt, also where the tests run in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("target", [None, "python"])
-def test_ctrl_c_ends_with_what_was_learned(target):
+def test_ctrl_c_ends_with_what_was_learned(target, ctrl_c):
     def press(step):
         if step.iteration == 3:
             signal.raise_signal(signal.SIGINT)

@@ -5,16 +5,16 @@ import os
 import re
 import subprocess
 import tarfile
-import tomllib
 import venv
 import zipfile
 
 import pytest
 from package_support import ROOT, build
 
+import scalargrad
 from scalargrad.teach.examples import step, two_output
 
-VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+VERSION = scalargrad.__version__
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 LEFT_TO_CI = re.compile(r"python3 -m venv|-m pip install|-m pytest|tests/benchmarks/")
+DEMO = re.compile(r"\.venv/bin/python (demos/\w+\.py)$")  # `test_demos` runs them all
 
 
 def test_its_python_blocks_print_what_they_say(tmp_path, monkeypatch):
@@ -30,7 +31,7 @@ def test_there_is_one_command_for_each_thing():
         assert COMMANDS.count(wanted) == 1
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if not LEFT_TO_CI.search(command)])
+@pytest.mark.parametrize("command", [line for line in COMMANDS if not (LEFT_TO_CI.search(line) or DEMO.match(line))])
 def test_the_command_runs(command, tmp_path):
     program, *arguments = shlex.split(command)
     if program.endswith("scalargrad"):
@@ -41,6 +42,11 @@ def test_the_command_runs(command, tmp_path):
     result = subprocess.run([sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
     assert result.stdout
+
+
+@pytest.mark.parametrize("demo", [match[1] for match in map(DEMO.match, COMMANDS) if match])
+def test_the_demo_is_there(demo):
+    assert (ROOT / demo).is_file()
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\(([^)#:]+)\)", README))

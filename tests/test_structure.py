@@ -21,7 +21,7 @@ LAYERS = (
     ("train",),
     ("teach",),
     ("page",),
-    ("cli", "__main__", "__init__"),
+    ("cli", "__main__", "__init__", "__version__"),
 )
 LAYER = {module: number for number, modules in enumerate(LAYERS) for module in modules}
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from ..engine import Number, Value
-from ..graph.roles import parameters_of
+from ..graph.roles import parameters_of, roles
 from ..graph.tracing import trace
 from ..messages import say
 from .derivation import derive
@@ -24,12 +24,16 @@ def explain(
     digits: int = 6,
     view: str = "quantities",
     lang: str = "en",
+    *,
+    inputs: Iterable[str] = (),
+    parameters: Iterable[str] = (),
+    targets: Iterable[str] = (),
 ) -> str:
     """Explain the formulas of `source` with the numbers given for their names, for a terminal of 80 columns.
 
-    The derivation is that of the names in `wrt`; without it, of the parameters (w..., b...), or else of every name
-    that has a number, up to twelve. `lang` is "en" or "zh". Raises ValueError for a text that is no formula, as
-    `record_expression` does, and for a name that does not stand in it.
+    The derivation is that of the names in `wrt`; without it, of the parameters (those named, and w..., b...), or else
+    of every name that has a number, up to twelve. `lang` is "en" or "zh". Raises ValueError for a text that is no
+    formula, as `record_expression` does, and for a name that does not stand in it.
 
     >>> print(explain("y = w**2", {"w": 3}))
     Forward pass
@@ -56,15 +60,24 @@ def explain(
           = 6
     """
     root, names = record_expression(source, numbers)
-    chosen = None
     if wrt is not None:
-        wanted = [wrt] if isinstance(wrt, str) else list(wrt)
-        for name in wanted:
-            if name not in names:
-                near = get_close_matches(name, names, 1) or [", ".join(names)]
-                raise ValueError(f"explain: there is no {name!r} in the formulas; take {near[0]}")
-        chosen = [names[name] for name in wanted]
-    return explain_graph(root, chosen, digits, view, lang)
+        chosen = named(names, [wrt] if isinstance(wrt, str) else wrt)
+    else:
+        role_of = roles(root, named(names, inputs), named(names, parameters), named(names, targets))
+        chosen = [node for node, role in role_of.items() if role == "parameter"] or parameters_of(root)
+    others = {name: node.label for name, node in names.items() if name != node.label}
+    same = [say("explain", "same", lang, name=name, node=label) for name, label in others.items()]
+    return "\n\n".join([*same, explain_graph(root, chosen, digits, view, lang)])
+
+
+def named(names: Mapping[str, Value], wanted: Iterable[str]) -> list[Value]:
+    """Find nodes by their names; raise ValueError, with the nearest name, for one that is not there."""
+    found = list(wanted)
+    for name in found:
+        if name not in names:
+            near = get_close_matches(name, names, 1) or [", ".join(names)]
+            raise ValueError(f"explain: there is no {name!r} in the formulas; take {near[0]}")
+    return [names[name] for name in found]
 
 
 def explain_graph(

@@ -24,6 +24,7 @@ _MOST_NAMES = 8  # in a message
 _NUMBER = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _NAME = r"[^\W\d]\w*"
 _TOKEN = re.compile(rf"[^\S\n]*(?:(?P<number>{_NUMBER})|(?P<name>{_NAME})|(?P<sign>\*\*|[-+*/(),=;\n])|(?P<other>\S))")
+_RAISED = re.compile(r"(\w*?)([⁰¹²³⁴-⁹]+)")  # a power as one writes it by hand
 _INSTEAD = {"^": "**", "×": "*", "·": "*", "÷": "/", "−": "-", "{": "(", "[": "(", "}": ")", "]": ")"}
 
 _BINARY = {"+": ("add", 1), "-": ("sub", 1), "*": ("mul", 2), "/": ("div", 2), "**": ("pow", 4)}
@@ -83,6 +84,8 @@ def read_numbers(arguments: Iterable[str]) -> dict[str, float]:
         if match[1] in numbers:
             raise ValueError(f"expression: {match[1]} is given twice; give one number for each name")
         numbers[match[1]] = float(match[2])
+        if not isfinite(numbers[match[1]]):
+            raise ValueError(f"expression: the number of {match[1]} is too large for a float: {_shown(match[2])}")
     return numbers
 
 
@@ -91,6 +94,7 @@ class _Reader:
 
     def __init__(self, text: str, numbers: Mapping[str, Number]) -> None:
         self.text = text
+        self.numbers = numbers
         self.names: dict[str, Value] = {}
         self.statements = [tokens for tokens in self._statements() if len(tokens) > 1]
         if not self.statements:
@@ -104,6 +108,9 @@ class _Reader:
         for tokens, result in zip(self.statements, results):
             if result not in used:
                 self._refuse(tokens[0], f"{_shown(tokens[0].text)} does not lead to the last statement; leave it out")
+        if unused := [name for name in self.numbers if name not in self.names]:  # a mistake in a formula comes first
+            strange = ", ".join(map(_plain, unused[:_MOST_NAMES]))
+            raise ValueError(f"expression: {strange} does not stand in the text; leave its number out")
         return Recorded(results[-1], self.names)
 
     def _refuse(self, token: _Token, reason: str) -> NoReturn:
@@ -147,7 +154,7 @@ class _Reader:
                 if token.kind == "name" and following.text != "(" and not known:
                     missing.setdefault(token.text, token)
                 if token.text in numbers and token.text not in self.names:
-                    self.names[token.text] = Value(numbers[token.text], label=token.text)
+                    self.names[token.text] = self._leaf(token.text, numbers[token.text])
             if target and target.text in missing:
                 self._refuse(missing[target.text], f"{_shown(target.text)} is used before its own statement")
             if target and (target.text in assigned or target.text in numbers):
@@ -158,12 +165,17 @@ class _Reader:
             token = next(iter(missing.values()))
             near = get_close_matches(token.text, [*numbers, *assigned], 1)
             instead = f", or write {near[0]}" if near else ""
+            if power := _RAISED.fullmatch(token.text):
+                self._refuse(token, f"cannot read {_shown(power[2])}; write {power[1]}**{normalize('NFKC', power[2])}")
             names = list(missing)[:_MOST_NAMES]
             add = " ".join(f"{_plain(name)}=NUMBER" for name in names) + " ..." * (len(missing) > len(names))
             self._refuse(token, f"no number for {', '.join(map(_shown, names))}: add {add}{instead}")
-        if unused := [name for name in numbers if name not in self.names]:
-            strange = ", ".join(map(_plain, unused[:_MOST_NAMES]))
-            raise ValueError(f"expression: {strange} does not stand in the text; leave its number out")
+
+    def _leaf(self, name: str, number: Number) -> Value:
+        try:
+            return Value(number, label=name)
+        except (ArithmeticError, TypeError, ValueError) as error:
+            raise type(error)(f"expression: the number of {_plain(name)}: {error}") from None
 
     def _statement(self, tokens: list[_Token]) -> Value:
         target, body = _parted(tokens)

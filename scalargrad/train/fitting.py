@@ -1,6 +1,7 @@
 """`fit`: gradient descent over data, sample by sample in the engine for a class to look into, or as a compiled program.
 
-Reads the losses, the optimizers and the programs. The numbers in the comments are those of document 002's eleven steps.
+Reads the losses, the optimizers and the programs. The numbers in the comments are the eleven training steps of
+https://zhuanlan.zhihu.com/p/61863634.
 """
 
 from __future__ import annotations
