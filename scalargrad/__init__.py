@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from . import copying as copying
 from .engine import Value, topological_order
 from .functions import (
     arctan,

@@ -115,14 +115,22 @@ def operation(name: str, formula: Formula, partials: Sequence[Formula] | Formula
         if not callable(given):
             raise TypeError(f"operation {name}: needs a formula as text or as a callable, got {given!r}")
         own = f"own_{name}{part}"  # so that no name of an operation meets a word of the engine's
-        functions[own] = lambda *numbers: as_result(given(*numbers))
+        functions[own] = _Given(given)
         return f"{own}({operands})"
-
-    def as_result(result: Any) -> Any:
-        return result if isinstance(result, Value) else float(result)
 
     texts = [as_text(part, given) for part, given in zip(("", "_da", "_db"), [formula, *partials])]
     return of_rule(Rule(name, texts[0], tuple(texts[1:]), domain=domain, functions=functions))
+
+
+class _Given:
+    """A formula that was given as a callable: called with floats it gives a float, with Values a Value."""
+
+    def __init__(self, given: Callable[..., Any]) -> None:
+        self.given = given
+
+    def __call__(self, *numbers: Any) -> Any:
+        result = self.given(*numbers)
+        return result if isinstance(result, Value) else float(result)
 
 
 class _PowersAsCalls(ast.NodeTransformer):

@@ -123,7 +123,13 @@ class Neuron(Module):
         return [*self.w] if self.b is None else [*self.w, self.b]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_net": None}  # a copy has made no pass yet
+        own = self._activate if isinstance(self._activate, _Checked) else None  # all others go by their names
+        return {**self.__dict__, "_activate": own, "_net": None}  # a copy has made no pass yet
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._activate is None:
+            _, self._activate = _activation(self.activation)
 
     def __repr__(self) -> str:
         spelling = _SPELLINGS.get(self.activation) or self.activation.title().replace("_", "")
@@ -416,22 +422,24 @@ def _activation(given: Activation) -> tuple[str, Callable[[Value], Value] | None
     if isinstance(given, bool):
         given = "relu" if given else "linear"
     if callable(given):
-        return _checked(given)
+        return (own := _Checked(given)).name, own
     if given not in ACTIVATIONS:
         raise ValueError(f"activation: needs a function on Values or one of {', '.join(ACTIVATIONS)}; got {given!r}")
     return given, None if given == "linear" else getattr(Value, given)
 
 
-def _checked(function: Callable[[Value], Value]) -> tuple[str, Callable[[Value], Value]]:
-    name = getattr(function, "__name__", type(function).__name__)
+class _Checked:
+    """An activation that is a function of the user's: it has to give back a Value."""
 
-    def activate(net: Value) -> Value:
-        out = function(net)
+    def __init__(self, function: Callable[[Value], Value]) -> None:
+        self.function = function
+        self.name = getattr(function, "__name__", type(function).__name__)
+
+    def __call__(self, net: Value) -> Value:
+        out = self.function(net)
         if not isinstance(out, Value):
-            raise TypeError(f"activation {name}: must give back a Value, got {out!r}")
+            raise TypeError(f"activation {self.name}: must give back a Value, got {out!r}")
         return out
-
-    return name, activate
 
 
 def _values(who: str, inputs: Inputs, needed: int, label: str = "") -> list[Value]:

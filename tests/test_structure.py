@@ -15,7 +15,7 @@ LAYERS = (
     ("rules",),
     ("recording", "engine"),
     ("formulas",),
-    ("functions",),
+    ("functions", "copying"),
     ("graph", "nn"),
     ("explain", "programs"),
     ("train",),
