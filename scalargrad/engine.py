@@ -12,6 +12,7 @@ from numbers import Real
 from operator import ge, gt, le, lt
 from typing import Any, TypeAlias
 
+from .freeing import maker
 from .recording import refusal, source_of
 from .rules import FUNCTIONS, POWERS, RULES, Rule
 
@@ -72,7 +73,7 @@ def comparison(compare: Callable[[float, float], bool]) -> Callable[[Value, Valu
 
 def record(op: Rule, data: float, a: Value | None, b: Value | None, da: float | None, db: float | None) -> Value:
     """Make the node of one operation: its value, its parents and its local derivatives."""
-    node = new_object(Value)
+    node: Value = new_node()
     node.data = data
     node.grad = 0.0
     node.label = ""
@@ -82,9 +83,6 @@ def record(op: Rule, data: float, a: Value | None, b: Value | None, da: float | 
     node._da = da
     node._db = db
     return node
-
-
-new_object = object.__new__  # past the checks of `Value.__init__`: an operation has made its own
 
 
 def as_float(number: Any) -> float:
@@ -227,6 +225,9 @@ class Value:
     def __repr__(self) -> str:
         label = f", label={self.label!r}" if self.label else ""
         return f"Value(data={self.data}, grad={self.grad}{label})"
+
+
+new_node = maker(Value)  # past the checks of `Value.__init__`: an operation has made its own
 
 
 def topological_order(root: Value) -> list[Value]:

@@ -13,7 +13,7 @@ PACKAGE = Path(scalargrad.__file__).parent
 LAYERS = (
     ("primitives", "files", "markup", "messages"),
     ("rules",),
-    ("recording", "engine"),
+    ("recording", "freeing", "engine"),
     ("formulas",),
     ("functions", "copying"),
     ("graph", "nn"),
