@@ -3,6 +3,7 @@
 Reads the engine's idea of a number. The error names the row and the column.
 """
 
+import sys
 from collections.abc import Sequence
 from math import isfinite
 from typing import Any
@@ -12,12 +13,17 @@ from ..engine import as_float
 Rows = Any
 
 
-def checked_rows(batch: Any, columns: Sequence[str], needed: int) -> Rows:
+def checked_rows(batch: Any, columns: Sequence[str], needed: int, as_it_is: bool = False) -> Rows:
     """Give the first columns of a batch: as an array of float64 if it came as one, otherwise as lists of floats.
 
-    `columns` names the inputs; only the first `needed` are given, and a row may leave off the others. Raises
+    `columns` names the inputs; only the first `needed` are given, and a row may leave off the others. With `as_it_is`
+    an array of float64, rows one after the other, is given whole and not looked through: a program does that. Raises
     TypeError for what is no number, ValueError for no rows, a wrong width, and NaN or infinity.
     """
+    if as_it_is and (shape := _shape(batch)) and shape[0] and shape[1] in (needed, len(columns)):
+        return batch
+    if isinstance(batch, memoryview):
+        batch = batch.tolist()
     if hasattr(batch, "__array__"):
         return _checked_array(batch, columns, needed)
     if isinstance(batch, (str, bytes, dict)) or not hasattr(batch, "__iter__"):
@@ -29,6 +35,28 @@ def checked_rows(batch: Any, columns: Sequence[str], needed: int) -> Rows:
         if len(row) != len(rows[0]):
             raise ValueError(f"batch: row {index} has {len(row)} columns, but row 0 has {len(rows[0])}")
     return rows if len(rows[0]) == needed else [row[:needed] for row in rows]
+
+
+def _shape(batch: Any) -> tuple[int, ...] | None:
+    """Give rows and columns of an array of float64, rows one after the other, in memory; None for all else."""
+    if is_numpy(batch):
+        return batch.shape if is_flat(batch, 2) else None
+    if isinstance(batch, memoryview) and batch.ndim == 2 and batch.format == "d" and batch.c_contiguous:
+        return None if batch.readonly else batch.shape
+    return None
+
+
+def is_numpy(numbers: Any) -> bool:
+    """Tell whether something is an array of NumPy, which is not imported for that."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(numbers, numpy.ndarray)
+
+
+def is_flat(numbers: Any, dimensions: int) -> bool:
+    """Tell whether an array of NumPy holds floats of this machine, one after the other, in so many dimensions."""
+    kind = numbers.dtype
+    is_plain: bool = kind.char == "d" and kind.isnative and numbers.flags.c_contiguous and numbers.ndim == dimensions
+    return is_plain
 
 
 def _checked_row(index: int, row: Any, columns: Sequence[str], needed: int) -> list[float]:

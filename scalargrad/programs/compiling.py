@@ -19,16 +19,20 @@ from ..engine import Value, as_float
 from ..graph.changes import check_unchanged
 from ..graph.replay import backward_aside, record_again
 from . import native
-from .batches import Rows, checked_rows
+from .batches import Rows, checked_rows, is_flat, is_numpy
 from .emitter import nodes_of
-from .running import RUNNERS, JaxRunner
+from .loops import Loops, c_program
+from .running import RUNNERS, JaxRunner, Numbers, chosen
 from .targets import JaxSource, NumpySource, ProgramGraph, PythonSource
-from .vectors import CSource
 
-_LARGEST_C = 200_000  # operations; beyond that a C compiler takes minutes
 _TOLERANCE = 1e-9  # of the self-check, relative to the largest of the loss and the gradients
 
-SOURCES = {"python": PythonSource, "numpy": NumpySource, "c": CSource, "jax": JaxSource}
+WRITERS: dict[str, Callable[[ProgramGraph], str | Loops]] = {
+    "python": lambda graph: PythonSource(graph).write(),
+    "numpy": lambda graph: NumpySource(graph).write(),
+    "c": c_program,
+    "jax": lambda graph: JaxSource(graph).write(),
+}
 
 
 def compile(
@@ -45,8 +49,8 @@ def compile(
     stays the number that it is. `outputs` are the nodes that `predict` evaluates: the root, if none is given.
 
     `target` is "python" (the derivation as code), "numpy", "c" (needs a C compiler), "jax" (needs JAX), or
-    "auto": the fastest of c, numpy and python that works here. Where a graph is too large for the C compiler,
-    or where for "auto" that compiler fails, a warning says so, and the next of these is taken.
+    "auto": the fastest of c, numpy and python that works here. Where the C compiler takes too long, or
+    where for "auto" it fails, a warning says so, and the next of these is taken.
 
     The graph is what was recorded: an `if` on a value took one branch then, and the program takes that branch
     for every row. (`relu`, `maximum` and their like decide row by row.) A derivative that no parameter needs
@@ -61,17 +65,14 @@ def compile(
     >>> program([[1.0], [2.0]])
     (22.5, [15.0])
     """
-    if target not in ("auto", *SOURCES):
-        raise ValueError(f'compile: needs a target out of "auto", {", ".join(SOURCES)}; got {target!r}')
+    if target not in ("auto", *WRITERS):
+        raise ValueError(f'compile: needs a target out of "auto", {", ".join(WRITERS)}; got {target!r}')
     for role, given in (("inputs", inputs), ("parameters", parameters), ("outputs", outputs)):
         if isinstance(given, Value):
             raise TypeError(f"compile: {role} needs a list of Values, got one alone: {given!r}")
     graph = _checked_graph(root, list(inputs), list(parameters), list(outputs))
     for choice in _choices(target):
-        too_large = choice == "c" and len(graph.order) > _LARGEST_C
         try:
-            if too_large:
-                raise TimeoutError(f"compile: {len(graph.order)} nodes are more than a C compiler takes ({_LARGEST_C})")
             return Program(graph, choice)
         except TimeoutError as error:
             warnings.warn(f"{error}; the program will run without it, and slower", RuntimeWarning, stacklevel=2)
@@ -121,43 +122,53 @@ class Program:
 
     def __init__(self, graph: ProgramGraph, target: str) -> None:
         self.target = target
-        self.source = SOURCES[target](graph).write()
+        written = WRITERS[target](graph)
+        self.source = written.source if isinstance(written, Loops) else written
         self._graph = graph
         self._columns = [node.label or f"x{index}" for index, node in enumerate(graph.inputs, 1)]
-        self._runner = RUNNERS[target](self.source, len(graph.parameters), len(graph.outputs))
+        self._runner = RUNNERS[target](written, len(graph.parameters), len(graph.outputs))
         self._check_itself()
 
-    def __call__(self, batch: Any, parameters: Iterable[float] | None = None) -> tuple[float, list[float]]:
+    def __call__(
+        self, batch: Any, parameters: Any | None = None, rows: Sequence[int] | None = None
+    ) -> tuple[float, Any]:
         """Give the mean loss over the rows of a batch, and the mean gradients, one for each parameter.
 
-        `batch` holds one row a sample, its columns in the order of `inputs`; `parameters` are numbers to use in
-        place of the parameters' data. Raises TypeError or ValueError for a wrong batch, with the row and the
-        column, and what the engine raises, with the row, where an operation leaves its domain or overflows.
+        `batch` holds one row a sample, its columns in the order of `inputs`; with `rows` only those are taken, by
+        their positions, in this order. `parameters` are numbers to use in place of the parameters' data. The gradients
+        are a list, or where the parameters came as an array of floats one like it: with arrays of float64 for the
+        batch and the parameters no number is turned into a Python object on its way. Raises TypeError or ValueError
+        for a wrong batch, with the row and the column, and what the engine raises, with the row, where an operation
+        leaves its domain or overflows.
         """
-        rows = checked_rows(batch, self._columns, len(self._columns))
-        numbers = self._numbers(parameters)
+        table = checked_rows(batch, self._columns, len(self._columns), self._runner.checks)
+        numbers, index = self._numbers(parameters), _index(rows, len(table))
         try:
-            loss, gradients = self._runner.step(rows, numbers)
+            loss, gradients = self._runner.step(table, numbers, index)
         except (ArithmeticError, ValueError):
-            loss, gradients = nan, []
-        if not isfinite(loss + sum(gradients)) and not all(map(isfinite, [loss, *gradients])):
-            self._explain([self._graph.root], rows, numbers)
+            loss, gradients = nan, ()
+        if not isfinite(loss) or not (self._runner.checks or all(map(isfinite, gradients))):
+            table = checked_rows(batch, self._columns, len(self._columns))
+            self._explain([self._graph.root], chosen(table, index), numbers)
             raise OverflowError("program: the sum over the rows is too large for a float")
-        return loss, gradients
+        return loss, _like(parameters, gradients)
 
-    def predict(self, batch: Any, parameters: Iterable[float] | None = None) -> list[list[float]]:
+    def predict(
+        self, batch: Any, parameters: Any | None = None, rows: Sequence[int] | None = None
+    ) -> list[list[float]]:
         """Give the outputs for each row of a batch: the forward pass alone.
 
         A row may leave off the last columns that no output needs, such as the targets. Raises as the call does.
         """
-        rows = checked_rows(batch, self._columns, self._graph.columns)
-        numbers = self._numbers(parameters)
+        table = checked_rows(batch, self._columns, self._graph.columns, self._runner.checks)
+        numbers, index = self._numbers(parameters), _index(rows, len(table))
         try:
-            outputs = self._runner.predict(rows, numbers)
+            outputs = self._runner.predict(table, numbers, index)
         except (ArithmeticError, ValueError):
             outputs = [[nan]]
         if not all(map(isfinite, chain.from_iterable(outputs))):
-            self._explain(self._graph.outputs, rows, numbers)
+            table = checked_rows(batch, self._columns, self._graph.columns)
+            self._explain(self._graph.outputs, chosen(table, index), numbers)
             raise OverflowError("program: an output is too large for a float")
         return outputs
 
@@ -179,17 +190,23 @@ class Program:
     def _repr_markdown_(self) -> str:
         return f"```{'c' if self.target == 'c' else 'python'}\n{self.source}\n```"
 
-    def _numbers(self, parameters: Iterable[float] | None) -> array[float]:
-        needed = self._graph.parameters
-        numbers = [parameter.data for parameter in needed] if parameters is None else list(parameters)
-        if len(numbers) != len(needed):
-            raise ValueError(f"program: needs {len(needed)} parameters, got {len(numbers)}")
+    def _numbers(self, parameters: Any | None) -> Numbers:
+        """Give the parameters' numbers as floats in a row in memory."""
+        needed = len(self._graph.parameters)
+        if parameters is None:
+            numbers: Any = [parameter.data for parameter in self._graph.parameters]
+        else:
+            numbers = parameters if _is_array(parameters) else list(parameters)
+        if len(numbers) != needed:
+            raise ValueError(f"program: needs {needed} parameters, got {len(numbers)}")
+        if numbers is parameters and not isinstance(numbers, list):
+            return numbers
         try:
             return array("d", pack(f"{len(numbers)}d", *numbers))  # in half the time of array("d", numbers)
         except (StructError, OverflowError):
             return array("d", [_parameter(index, number) for index, number in enumerate(numbers)])
 
-    def _explain(self, results: Sequence[Value], rows: Rows, parameters: array[float]) -> None:
+    def _explain(self, results: Sequence[Value], rows: Rows, parameters: Numbers) -> None:
         """Run the engine row by row, so that it raises what it has to say about the operation that failed."""
         order = nodes_of(results)
         for index, row in enumerate(rows):
@@ -225,6 +242,32 @@ class Program:
         if difference:
             name, expected, got = difference
             raise ValueError(f"compile: the graph recorded {expected} for the {name}, but the program gives {got}")
+
+
+def _is_array(numbers: Any) -> bool:
+    """Tell whether numbers are floats in a row in memory: array("d", ...), or NumPy's float64."""
+    return numbers.typecode == "d" if isinstance(numbers, array) else is_numpy(numbers) and is_flat(numbers, 1)
+
+
+def _like(parameters: Any, gradients: Any) -> Any:
+    """Give gradients as a list, or as an array of the kind that the parameters are."""
+    if isinstance(parameters, array):
+        return gradients if isinstance(gradients, array) else array("d", gradients)
+    if is_numpy(parameters):
+        import numpy
+
+        return numpy.frombuffer(gradients) if isinstance(gradients, array) else numpy.asarray(gradients)
+    return gradients if isinstance(gradients, list) else gradients.tolist()
+
+
+def _index(rows: Sequence[int] | None, count: int) -> array[int] | None:
+    """Give the positions of rows as numbers in memory, all within a table."""
+    if rows is None:
+        return None
+    index = array("q", rows)
+    if not index or min(index) < 0 or max(index) >= count:
+        raise IndexError(f"program: needs rows from 0 to {count - 1}, at least one, got {list(rows)[:20]}")
+    return index
 
 
 def _parameter(index: int, number: Any) -> float:

@@ -78,7 +78,7 @@ def cache_directory() -> Path:
 
 def _load(source: str, compiler: list[str]) -> ctypes.CDLL:
     processor = _processor()
-    flags = [*_FLAGS, *(["-march=native"] if processor else [])]
+    flags = [*_FLAGS, *(_compiler_flags() if processor else [])]
     key = _digest("\0".join([source, *_identity(compiler), *flags, platform.platform(), processor]).encode())
     try:
         directory = cache_directory()
@@ -176,6 +176,11 @@ def _identity(compiler: list[str]) -> list[str]:
         program = (spec and spec.origin) or program
     status = os.stat(program)
     return [*compiler, program, str(status.st_size), str(status.st_mtime_ns)]
+
+
+def _compiler_flags() -> list[str]:
+    """List the flags that let a compiler use all that this processor can do."""
+    return ["-march=native"]
 
 
 def _processor() -> str:

@@ -1,4 +1,4 @@
-"""The source of a program in C, on vectors of eight samples, in functions of bounded length.
+"""The source of a program in C, on vectors of samples, in functions of bounded length.
 
 Reads the emitter and the targets in Python, whose way of writing it shares. `native` compiles it.
 """
@@ -19,14 +19,22 @@ _PART = 80  # statements in one C function: a compiler takes more than twice the
 _UNIT = 100  # functions in one file, for the same reason; several files are compiled side by side
 UNIT = "/* ---- the next file begins here, with all that stands above the first of these lines ---- */\n"
 
-_C_HEAD = """\
+C_HEAD = """\
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
-typedef double v __attribute__((vector_size(64)));
-typedef int64_t mask __attribute__((vector_size(64)));
-#define LANES 8
+#if defined(__AVX512F__)
+#define WIDTH 64
+#elif defined(__AVX__)
+#define WIDTH 32
+#else
+#define WIDTH 16
+#endif
+#define LANES (WIDTH / 8)
+typedef double v __attribute__((vector_size(WIDTH)));
+typedef int64_t mask __attribute__((vector_size(WIDTH)));
 #define NOINLINE __attribute__((noinline))
 #define PART __attribute__((noinline, visibility("hidden"))) void
 #define V(x) ((x) - (v){0})
@@ -40,15 +48,21 @@ static inline v choose(mask test, v a, v b) { return (v)(((mask)a & test) | ((ma
 
 # `x` holds one vector a column and then the weights of the lanes: 1, and 0 for the lanes after the last row.
 _C_FRAME = """\
-int {name}(int64_t rows, int64_t of, const double *restrict batch, const double *restrict p, double *restrict out)
+int {name}(int64_t rows, int64_t of, int64_t stride, const int64_t *index, const double *restrict batch,
+           const double *restrict p, double *restrict out, const double *numbers, const int32_t *tables, double *given)
 {{
+    double bad = 0;
     char *space = calloc({columns} + 1 + {sums} + {slots} + 1, sizeof(v));
     if (!space) return 1;
     v *x = (v *)(space + 64 - (uintptr_t)space % 64), *g = x + {columns} + 1, *w = g + {sums};
     for (int64_t row = 0; row < rows; row += LANES) {{
         for (int lane = 0; lane < LANES; lane++) {{
-            int64_t from = row + lane < rows ? row + lane : rows - 1;
-            for (int64_t i = 0; i < {columns}; i++) x[i][lane] = batch[from * {columns} + i];
+            int64_t place = row + lane < rows ? row + lane : rows - 1;
+            const double *from = batch + (index ? index[place] : place) * stride;
+            for (int64_t i = 0; i < {columns}; i++) {{
+                x[i][lane] = from[i];
+                bad += from[i] - from[i];
+            }}
             x[{columns}][lane] = row + lane < rows;
         }}
 {calls}
@@ -56,9 +70,10 @@ int {name}(int64_t rows, int64_t of, const double *restrict batch, const double 
     }}
 {last}
     free(space);
-    return 0;
+    return bad != bad ? 2 : 0;
 }}
 """
+SPACE = "int64_t space(const int32_t *tables) { return 1; }\n"
 
 
 class _CScalar(SourceNotation):
@@ -75,7 +90,7 @@ class _CScalar(SourceNotation):
         return f"{known}({', '.join(arguments)})"
 
 
-class _CVectors(SourceNotation):
+class CVectors(SourceNotation):
     """A vector of samples; V(...) makes a vector of a number as well."""
 
     def choice(self, test: str, body: str, otherwise: str) -> tuple[str, int]:
@@ -99,7 +114,7 @@ class _CVectors(SourceNotation):
 class CSource(PythonSource):
     """Straight-line C on vectors of samples, in functions of bounded length that hand values on in an array `w`."""
 
-    Notation = _CVectors  # type: ignore[assignment]
+    Notation = CVectors  # type: ignore[assignment]
 
     def names(self, graph: ProgramGraph) -> dict[Value, str]:
         names = {node: f"t{i}" for i, node in enumerate(graph.order)}
@@ -114,30 +129,27 @@ class CSource(PythonSource):
         ]
         functions = "\n".join(self.formulas.functions.values())
         body = "\n".join([functions, *entries])
-        lifted = [
-            f"LIFT{len(RULES[word].operands)}(all_{word}, {said.c})"
-            for word, said in PRIMITIVES.items()
-            if f"all_{word}(" in body
-        ]
+        lifted = lifted_words(body)
         promised = [f"{entry.partition(chr(10))[0]};" for entry in entries if entry.startswith("PART ")]
         units = ["\n".join(entries[start : start + _UNIT]) for start in range(0, len(entries), _UNIT)]
-        return UNIT.join(["\n".join([_C_HEAD, *lifted, functions, *promised, ""]), *units])
+        return UNIT.join(["\n".join([C_HEAD, SPACE, *lifted, functions, *promised, ""]), *units])
 
     def _entry(self, name: str, listing: Listing) -> list[str]:
         """Write the functions that one entry into the program calls, and that entry."""
         results, backward = len(listing.results), name == "step"
         columns = len(self.inputs) if backward else self.graph.columns
         sums = 1 + len(self.parameters) if backward else results + 1
-        check = 0 if backward else results  # where the checks are added
+        loss = len(self.parameters)  # after the gradients
+        check = loss if backward else results  # where the checks are added
         statements = [self._assigned(line) for line in listing.forward]
         for start in range(0, len(listing.checked), GROUP):
             group = " + ".join(f"({term} - {term})" for term in listing.checked[start : start + GROUP])
             statements.append(f"g[{check}] += V({group});")
         for index, term in enumerate(listing.results):
-            statements.append(f"g[{index}] {f'+= V({term})*x[{columns}]' if backward else f'= V({term})'};")
+            statements.append(f"g[{loss}] += V({term})*x[{columns}];" if backward else f"g[{index}] = V({term});")
         for line in listing.backward:
             statements.append(
-                f"g[{line.parameter + 1}] += {line.term:{LOOSE}};" if isinstance(line, Total) else self._assigned(line)
+                f"g[{line.parameter}] += {line.term:{LOOSE}};" if isinstance(line, Total) else self._assigned(line)
             )
         parts, slots = _in_parts(statements)
         given = "const double *restrict p, const v *restrict x, v *restrict g, v *restrict w"
@@ -147,7 +159,8 @@ class CSource(PythonSource):
         total = "double sum = 0; for (int lane = 0; lane < LANES; lane++) sum += g[i][lane];"
         if backward:
             each = ""
-            last = f"for (int64_t i = 0; i < {sums}; i++) {{ {total} out[i] = sum / of; out[0] += sum - sum; }}"
+            each_sum = f"for (int64_t i = 0; i < {sums}; i++) {{ {total} out[i] = sum / of; check += sum - sum; }}"
+            last = f"double check = 0;\n{each_sum}\nout[{sums - 1}] += check;"
         else:
             each = (
                 "for (int lane = 0; lane < LANES && row + lane < rows; lane++)\n"
@@ -168,6 +181,15 @@ class CSource(PythonSource):
     def _assigned(self, line: Statement) -> str:
         term = f"{line.term:{LOOSE}}" if line.term.varies else f"V({line.term:{LOOSE}})"
         return f"{'v ' if line.new else ''}{line.name} = {term};"
+
+
+def lifted_words(body: str) -> list[str]:
+    """Write the functions of whole vectors that a body calls."""
+    return [
+        f"LIFT{len(RULES[word].operands)}(all_{word}, {said.c})"
+        for word, said in PRIMITIVES.items()
+        if f"all_{word}(" in body
+    ]
 
 
 def _in_parts(statements: Sequence[str]) -> tuple[list[list[str]], int]:
