@@ -65,7 +65,28 @@ def _in_notebook(value: Value, *_: Any, **__: Any) -> dict[str, str]:
     return in_notebook(value)
 
 
+def _chain_rule_here(node: Value) -> None:
+    for parent, partial in zip(node.parents, node.partials):
+        parent.grad += partial * node.grad
+
+
+def _sign(node: Value) -> str:
+    """Give the operation as micrograd shows it: `+`, `*`, `**2`, `ReLU`; nothing for a leaf."""
+    if node.op is None or not node.parents:
+        return ""
+    if node.op.number == "b":
+        return f"**{node.parents[1].data:g}"
+    return {"add": "+", "sub": "-", "mul": "*", "div": "/", "neg": "-", "pow": "**", "relu": "ReLU"}.get(
+        node.op.name, node.op.name
+    )
+
+
 __version__ = "0.2.0"
+
+# What code written for micrograd and its lecture reads: the parents, the operation, and one node's chain rule.
+Value._prev = property(lambda node: set(node.parents))  # type: ignore[attr-defined]
+Value._op = property(_sign)  # type: ignore[attr-defined]
+Value._backward = _chain_rule_here  # type: ignore[attr-defined]
 
 Value._repr_mimebundle_ = _in_notebook  # type: ignore[attr-defined]  # a notebook asks: a Value shows its graph
 

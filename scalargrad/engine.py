@@ -216,9 +216,6 @@ class Value:
     def __pos__(self) -> Value:
         return self
 
-    def __float__(self) -> float:
-        return float(self.data)
-
     def __format__(self, spec: str) -> str:
         return format(self.data, spec) if spec else repr(self)
 

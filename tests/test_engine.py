@@ -55,19 +55,19 @@ def test_what_the_student_wrote_is_what_is_recorded():
 def test_numbers_of_every_kind_stand_on_either_side(number):
     x = Value(3.0)
     plain = float(number)
-    assert [float(y) for y in (x + number, number + x)] == [3 + plain, plain + 3]
-    assert [float(y) for y in (x - number, number - x)] == [3 - plain, plain - 3]
-    assert [float(y) for y in (x * number, number * x)] == [3 * plain, plain * 3]
-    assert [float(y) for y in (x / number, number / x)] == [3 / plain, plain / 3]
-    assert [float(y) for y in (x**number, number**x)] == [3**plain, plain**3]
+    assert [y.data for y in (x + number, number + x)] == [3 + plain, plain + 3]
+    assert [y.data for y in (x - number, number - x)] == [3 - plain, plain - 3]
+    assert [y.data for y in (x * number, number * x)] == [3 * plain, plain * 3]
+    assert [y.data for y in (x / number, number / x)] == [3 / plain, plain / 3]
+    assert [y.data for y in (x**number, number**x)] == [3**plain, plain**3]
     assert Value(number).data == plain
     assert type(Value(number).data) is float
 
 
 def test_numpy_arrays_of_values_work_on_either_side():
     x = Value(3.0)
-    assert [float(y) for y in x * np.array([1.0, 2.0])] == [3.0, 6.0]
-    assert [float(y) for y in np.array([Value(1.0), Value(2.0)]) + x] == [4.0, 5.0]
+    assert [y.data for y in x * np.array([1.0, 2.0])] == [3.0, 6.0]
+    assert [y.data for y in np.array([Value(1.0), Value(2.0)]) + x] == [4.0, 5.0]
 
 
 def test_order_is_by_value_and_equality_by_identity():
@@ -87,8 +87,15 @@ def test_a_value_shows_itself_and_formats_as_its_number():
     assert repr(w) == "Value(data=0.25, grad=0.0, label='w1')"
     assert str(Value(0.25)) == f"{Value(0.25)}" == "Value(data=0.25, grad=0.0)"
     assert f"{w:.4f}" == "0.2500"
-    assert float(w) == math.sqrt(w.data**2) == 0.25
     assert +w is w
+
+
+def test_the_functions_of_math_refuse_a_value_as_the_gradient_would_be_lost():
+    p = Value(0.5)
+    for lose in (math.log, math.sqrt, float):
+        with pytest.raises(TypeError, match=r"must be (a string or a )?real number, not '?Value'?"):
+            lose(p)
+    assert f"{p:.4f}" == "0.5000"
 
 
 def test_topological_order_has_parents_first_and_is_the_same_every_time():

@@ -51,6 +51,53 @@ def test_its_readme_example():
     assert f"{b.grad:.4f}" == "645.5773"
 
 
+def test_a_graph_is_walked_and_run_backward_by_hand_as_in_the_lecture():
+    a, b, c, f = Value(2.0), Value(-3.0), Value(10.0), Value(-2.0)
+    e = a * b
+    d = e + c
+    loss = d * f
+    nodes, edges = set(), set()
+
+    def build(v):
+        if v not in nodes:
+            nodes.add(v)
+            for child in v._prev:
+                edges.add((child, v))
+                build(child)
+
+    build(loss)
+    assert nodes == {a, b, c, e, d, f, loss}
+    assert edges == {(a, e), (b, e), (e, d), (c, d), (d, loss), (f, loss)}
+    loss.grad = 1.0
+    for node in (loss, d, e, a):
+        node._backward()
+    assert [node.grad for node in (f, d, c, e, b, a)] == [4.0, -2.0, -2.0, -2.0, -4.0, 6.0]
+
+
+def test_one_node_adds_to_what_its_parents_have():
+    x = Value(3.0)
+    y = x * x
+    y.grad = 2.0
+    y._backward()
+    y._backward()
+    assert x.grad == 24.0
+
+
+def test_the_operations_have_the_signs_that_micrograd_gives_them():
+    def built(value):
+        a, b = value(2.0), value(3.0)
+        return [a, a + b, a * b, a + 1, 2 * a, a**2, a**-1, a**0.5, a.relu()]
+
+    signs = [node._op for node in built(Value)]
+    assert signs == ["", "+", "*", "+", "*", "**2", "**-1", "**0.5", "ReLU"]
+    assert [node._op for node in (Value(2.0) - 1, Value(2.0) / 3, 2 ** Value(2.0), Value(2.0).tanh())] == [
+        "-", "/", "**", "tanh",
+    ]  # fmt: skip
+    theirs = pytest.importorskip("micrograd.engine").Value
+    assert signs == [node._op for node in built(theirs)]
+    assert [len(node._prev) for node in built(Value)] == [0, 2, 2, 2, 2, 2, 2, 2, 1]
+
+
 def make_moons(n_samples, noise):
     """Do what `sklearn.datasets.make_moons` does, from the same state of NumPy's generator to the same points."""
     import numpy as np

@@ -58,13 +58,17 @@ def _add_contribution(total: Term, upstream: Term, node: Value, rule: Rule, inde
     """Add upstream x local for one edge."""
     try:
         local = _partial(node, rule, index)
-        if isfinite(local):
+        if _is_finite(local):
             total = _add(total, _multiply(upstream, local))
-            if isfinite(total):
+            if _is_finite(total):
                 return total
     except OverflowError:
         pass  # an operation on the way was refused: the same trouble, and it has the same remedy
     raise OverflowError(f"gradients: a derivative of {rule.name} is too large for a float, at {node!r}; scale it first")
+
+
+def _is_finite(term: Term) -> bool:
+    return isfinite(term.data if isinstance(term, Value) else term)
 
 
 def _partial(node: Value, rule: Rule, index: int) -> Term:
@@ -99,28 +103,18 @@ def _evaluate(expression: Expression, words: Mapping[str, Term], own: Mapping[st
 
 
 def _checked(rule: Rule, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make sure that a student's callable keeps to Values: a float made on the way would count as a constant."""
+    """Say what to do where a student's callable needs floats, as the functions of `math` do."""
 
     def call(*operands: Term) -> Any:
         try:
-            function(*(_Tracked(float(operand)) for operand in operands))
+            return function(*operands)
         except TypeError as error:
             raise TypeError(
                 f"gradients: operation {rule.name}: its derivative {name.removeprefix('own_')} does not work on Values "
                 f"({error}); write it with operators and scalargrad's functions, or as text"
             ) from None
-        return function(*operands)
 
     return call
-
-
-class _Tracked(Value):
-    """A number that notices when it is turned into a float."""
-
-    __slots__ = ()
-
-    def __float__(self) -> float:
-        raise TypeError("it makes a float of a Value, as the functions of `math` do")
 
 
 # Arithmetic that leaves out what changes nothing, so that the graphs stay small.
