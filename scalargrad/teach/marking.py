@@ -23,8 +23,6 @@ from .mistakes import MISTAKES, compare
 from .slips import Gradient, Update, told
 from .worksheet_forms import LETTERS, Line, Name, Sheet
 
-FULL = ("right", "follows")  # the verdicts that are worth a mark
-
 _NUMBER = re.compile(r"[+-]?(?:\d{1,25}\.?\d{0,25}|\.\d{1,25})(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _BLANK = re.compile(r"\((\d{1,9})\)[.:]?\s*|(\d{1,9})(?:\)|[.:](?=\s)|\s*[:=]|(?=\s))\s*", re.ASCII)
 _MOST_ROUNDING = 0.05  # of an answer, that rounded numbers may put on it
@@ -39,6 +37,11 @@ class Mark(NamedTuple):
     verdict: str  # "right", "follows", "wrong", "too coarse", "missing" or "unreadable"
     slips: tuple[str, ...] = ()  # the keys of the slips and mistakes that give this number
     follows: tuple[int, ...] = ()  # the blanks whose wrong numbers lead to this one
+
+    @property
+    def worth(self) -> bool:
+        """Whether it is worth a mark: right, or what follows from the student's own earlier numbers."""
+        return self.verdict in ("right", "follows")
 
     def sentences(self, lang: str) -> list[str]:
         """Say what the verdict is, and what each slip is called and what helps."""
@@ -66,7 +69,7 @@ class Marking:
     @property
     def points(self) -> int:
         """A mark for each blank that is right, or that follows from the student's own earlier numbers."""
-        return sum(mark.verdict in FULL for mark in self.marks)
+        return sum(mark.worth for mark in self.marks)
 
     def __str__(self) -> str:
         blanks = [mark for mark in self.marks if mark.blank]

@@ -178,40 +178,57 @@ class Markdown:
 
     def document(self) -> str:
         """Write the whole document."""
-        view = view_of(self.sheet.root, self.sheet.view)
-        leaves = [node for node in view.order if not node.parents and not is_number(node)]
-        given = [self.math(self.notation.name(view.name(leaf)), self.notation.number(leaf.data)) for leaf in leaves]
         sections = []
         for kind in dict.fromkeys(line.kind for line in self.sheet.lines):
             title = self.say(kind, rate=f"{self.sheet.learning_rate:g}")
             rows = [self.row(line) for line in self.sheet.lines if line.kind == kind]
             sections.append(self.section(title, rows))
-        return self.page(self.say("given", numbers=self.say("comma").join(given)), "\n\n".join(sections))
+        return self.page(self.given(), "\n\n".join(sections))
+
+    def given(self) -> str:
+        """Write the numbers of the leaves."""
+        view = view_of(self.sheet.root, self.sheet.view)
+        leaves = [node for node in view.order if not node.parents and not is_number(node)]
+        given = [self.math(self.notation.name(view.name(leaf)), self.notation.number(leaf.data)) for leaf in leaves]
+        return self.say("given", numbers=self.say("comma").join(given))
+
+    def name(self, line: Line) -> str:
+        """Write what a line asks for."""
+        of, to = self.notation.name(line.name.of), self.notation.name(line.name.to)
+        return self.derivative(of, to) if line.name.to else self.new(of) if line.name.new else of
+
+    def stages(self, line: Line, is_worked: bool = False) -> list[str]:
+        """Write what a line asks for, its formula, and with `is_worked` its working, no stage twice."""
+        stages = [line.formula, *([line.symbols, line.working] if is_worked else [])]
+        return [self.name(line), *dict.fromkeys(self.notation.write(stage) for stage in stages if stage)]
 
     def row(self, line: Line) -> tuple[str, str, str]:
         """Write the number of a blank, what it asks for, and the answer or the place for it."""
         shown = self.key or not line.blank
         number = f"({line.blank})" if line.blank else ""
         if line.choice:
-            return number, self.question(line.choice), f"({line.written(0)})" if shown else self.rule
-        of, to = self.notation.name(line.name.of), self.notation.name(line.name.to)
-        name = self.derivative(of, to) if line.name.to else self.new(of) if line.name.new else of
-        is_worked = self.key or (shown and self.sheet.is_worked)
-        stages = [line.formula, *([line.symbols, line.working] if is_worked else [])]
-        written = dict.fromkeys(self.notation.write(stage) for stage in stages if stage)
+            return (
+                number,
+                f"{self.ask(line.choice)} {self.options(line.choice)}",
+                f"({line.written(0)})" if shown else self.rule,
+            )
+        stages = self.stages(line, self.key or (shown and self.sheet.is_worked))
         answer = self.math(self.notation.number(line.answer)) if shown else self.rule
-        return number, self.math(name, *written), answer
+        return number, self.math(*stages), answer
 
-    def question(self, choice: Choice) -> str:
-        """Write a question and its options, each with its letter."""
+    def ask(self, choice: Choice) -> str:
+        """Write a question."""
         about = {
             name: self.say("comma").join(self.math(self.notation.write(part)) for part in parts)
             for name, parts in choice.about.items()
         }
-        options = (
+        return self.say(choice.ask, **about)
+
+    def options(self, choice: Choice) -> str:
+        """Write the options of a choice, each with its letter."""
+        return self.gap.join(
             f"({letter}) {self.math(self.notation.write(option))}" for letter, option in zip(LETTERS, choice.options)
         )
-        return f"{self.say(choice.ask, **about)} {self.gap.join(options)}"
 
     def notation_with(self, digits: int) -> Notation:
         return _LaTeXNotation(digits)
@@ -307,9 +324,8 @@ class HTML(Markdown):
         """Draw the graph; what is a blank on the sheet is one in the picture, and what comes later is left out."""
         from ..explain.drawing import draw
 
-        hidden = {(line.kind, line.node) for line in self.sheet.blanks} if not self.key else set()
-        shown = {(line.kind, line.node) for line in self.sheet.lines} - hidden
-        with_gradients = any(line.kind == "gradients" for line in self.sheet.lines)
+        asked = {(line.kind, line.node): bool(line.blank) and not self.key for line in self.sheet.lines}
+        with_gradients = any(kind == "gradients" for kind, _ in asked)
         order = view_of(self.sheet.root, self.sheet.view).order
         again = record_again(topological_order(self.sheet.root), {})
         again[self.sheet.root].backward()
@@ -317,9 +333,10 @@ class HTML(Markdown):
         def with_blanks(drawn: re.Match[str]) -> str:
             before, position, value, grad_is, grad = drawn.groups()
             node = order[int(position)]
-            value = "____" if ("values", node) in hidden else value
-            grad = grad if ("gradients", node) in shown or self.key else "____"
-            return f'{before}{value}{grad_is}{grad}"' if with_gradients else f'{before}{value}"'
+            value = "____" if asked.get(("values", node)) else value
+            grad = "____" if asked.get(("gradients", node)) else grad
+            is_told = with_gradients and (("gradients", node) in asked or node is self.sheet.root)
+            return f'{before}{value}{grad_is}{grad}"' if is_told else f'{before}{value}"'
 
         root = again[self.sheet.root]
         drawing = draw(root, self.sheet.view, digits=self.sheet.digits, edges=False, lang=self.sheet.lang)

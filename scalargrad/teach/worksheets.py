@@ -62,13 +62,15 @@ class Worksheet(Sheet):
         """Write the sheet or its key as one page to print, with the picture. Raises as `draw` does."""
         return HTML(self, key).document()
 
-    def write(self, folder: str | Path, name: str) -> list[Path]:
-        """Write sheet and key into a folder: `name.html`, `name-key.html`, and the same as .md and .tex.
+    def write(self, folder: str | Path, name: str, formats: Iterable[str] = ("html", "md", "tex")) -> list[Path]:
+        """Write sheet and key into a folder, `name.html` and `name-key.html`, and the same as .md and .tex.
 
-        Raises OSError where the folder cannot be written.
+        `formats` are among these three. Raises OSError where the folder cannot be written.
         """
+        writers = {"html": self.html, "md": self.markdown, "tex": self.latex}
         texts: dict[Path, str] = {}
-        for suffix, written in (("html", self.html), ("md", self.markdown), ("tex", self.latex)):
+        for suffix in formats:
+            written = writers[suffix]
             texts |= {Path(folder, f"{name}.{suffix}"): written(), Path(folder, f"{name}-key.{suffix}"): written(True)}
         Path(folder).mkdir(parents=True, exist_ok=True)
         # A label may hold half of a character; UTF-8 has no such thing, and a question mark stands for it.
