@@ -1,4 +1,4 @@
-"""The command `scalargrad`: the worked example, and the explanation and the page of any formula.
+"""The command `scalargrad`: the worked example, the explanation, the page and the worksheets of any formula.
 
 Reads everything below. A mistake of the user is one line on standard error and exit status 2.
 """
@@ -96,6 +96,37 @@ def _parser() -> argparse.ArgumentParser:
     _add_language(page)
     page.add_argument("--learning-rate", type=_number, default=1.0, metavar="RATE", help="default: 1")
     page.set_defaults(run=_page)
+
+    worksheet = commands.add_parser(
+        "worksheet",
+        help="make worksheets with answer keys for a class",
+        description="Make worksheets of a formula, or of two-output, shared-bias or a network such as mlp:2-2-2.",
+    )
+    worksheet.add_argument("formula", help="a formula, as for explain, or two-output, shared-bias, mlp:2-2-2")
+    worksheet.add_argument("numbers", nargs="*", metavar="NAME=NUMBER", help="a number for each name of a formula")
+    worksheet.add_argument("--variants", type=int, default=1, metavar="N", help="how many, each with other numbers")
+    worksheet.add_argument("--fade", type=int, default=0, metavar="N", help="a set of N, from worked in full to blank")
+    worksheet.add_argument("--seed", type=int, metavar="N", help="for other numbers; one seed, one sheet")
+    worksheet.add_argument("--friendly", action="store_true", help="take short decimals for the numbers")
+    worksheet.add_argument(
+        "--blanks", default="values,gradients", metavar="KINDS", help="of values,local,gradients,updated,choices"
+    )
+    worksheet.add_argument("--digits", type=int, default=4, metavar="N", help="decimals, 3 to 15 (default: 4)")
+    worksheet.add_argument("--learning-rate", type=_number, default=1.0, metavar="RATE", help="default: 1")
+    worksheet.add_argument("--format", default="html", metavar="FORMATS", help="of html,md,tex,moodle (default: html)")
+    _add_language(worksheet)
+    worksheet.add_argument("--out", type=Path, default=Path("worksheets"), metavar="DIR", help="default: worksheets")
+    worksheet.set_defaults(run=_worksheet)
+
+    mark = commands.add_parser(
+        "mark",
+        help="mark the answers of a class to worksheets",
+        description="Mark a CSV with a row for each student: the student, the variant, and a column for each blank.",
+    )
+    mark.add_argument("key", type=Path, help="the key.json that `scalargrad worksheet` wrote")
+    mark.add_argument("answers", type=Path, help="the filled answers.csv")
+    mark.add_argument("--out", type=Path, default=Path("marks"), metavar="DIR", help="default: marks")
+    mark.set_defaults(run=_mark)
     return parser
 
 
@@ -169,6 +200,39 @@ def _page(options: argparse.Namespace) -> None:
     path = write_page(root, options.out, learning_rate=options.learning_rate, lang=options.lang, **nodes)
     written = say("command", "written", options.lang)
     print(f"{written} {path}\n{say('command', 'open page', options.lang)}")
+
+
+def _worksheet(options: argparse.Namespace) -> None:
+    from .teach import classes
+    from .teach.moodle import moodle_xml
+
+    formats = classes.formats_of(options.format)
+    numbers = read_numbers(options.numbers)
+    names = ("variants", "fade", "seed", "friendly", "digits", "learning_rate", "lang")
+    chosen = {name: getattr(options, name) for name in names} | {"blanks": classes.kinds_of(options.blanks)}
+    sheets = classes.make(options.formula, numbers, chosen)
+    moodle = {"moodle.xml": moodle_xml(sheets)} if "moodle" in formats else {}
+    written = [
+        path
+        for number, sheet in enumerate(sheets, start=1)
+        for path in sheet.write(options.out, f"sheet-{number}", [name for name in formats if name != "moodle"])
+    ]
+    key = classes.key_text(options.formula, numbers, chosen, sheets)
+    files = moodle | {"key.json": key, "answers.csv": classes.answers_header(sheets)}
+    written += [write_whole(options.out / name, text) for name, text in files.items()]
+    print(say("worksheets", "sheet.written", options.lang, count=len(written), folder=options.out))
+    print(say("worksheets", "sheet.mark", options.lang, file=options.out / "key.json"))
+
+
+def _mark(options: argparse.Namespace) -> None:
+    from .teach import classes
+
+    marked = classes.mark_class(classes.read_key(options.key), options.answers.read_bytes())
+    marked.write(options.out)
+    counts = {"students": len(marked.students), "refused": len(marked.refused), "folder": options.out}
+    print(say("worksheets", "mark.written", marked.lang, **counts))
+    for line, reason, _ in marked.refused:
+        print(say("worksheets", "mark.refused", marked.lang, line=line, reason=reason))
 
 
 def _pictures(root: Value, **options: Any) -> dict[str, bytes | str]:
