@@ -79,4 +79,4 @@ def _style(cell: str) -> str:
 
 
 def _cell(cell: str) -> str:
-    return cell if isinstance(cell, Markup) else escape(cell).replace("\n", "<br>")
+    return cell if isinstance(cell, Markup) else escape(cell).replace("\n", "<br/>")

@@ -1,6 +1,7 @@
 """What each result shows in a notebook: tables and formulas that are right also where a viewer strips the tags."""
 
 import re
+from html import unescape
 from xml.etree import ElementTree
 
 import pytest
@@ -13,6 +14,9 @@ from scalargrad.programs import native
 from scalargrad.teach.equations import four_equations, matrix_equations
 from scalargrad.teach.examples import two_output_with_nn
 from scalargrad.teach.mistakes import compare
+from scalargrad.teach.worksheets import worksheet
+
+_NAMED = re.compile("&(?!amp|lt|gt|quot)[a-z]+;")  # HTML knows more names than XML
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +29,8 @@ def example():
 def cells(html):
     """Read every table: rows of the text of its cells; tags that a sanitizer does not know are gone."""
     tables = re.findall(r"<table>.*?</table>", html, re.DOTALL)
-    parsed = [ElementTree.fromstring(written.replace("<br>", "\n")) for written in tables]
+    written = [_NAMED.sub(lambda name: unescape(name[0]), found).replace("<br/>", "\n") for found in tables]
+    parsed = map(ElementTree.fromstring, written)
     return [["".join(cell.itertext()) for cell in row] for made in parsed for row in made]
 
 
@@ -136,3 +141,16 @@ def test_a_program_shows_its_source_as_code(target):
     assert language == ("```c" if target == "c" else "```python")
     assert "\n".join(lines).strip() == program.source.strip()
     assert end == "```"
+
+
+@pytest.mark.parametrize(("lang", "right", "missing"), [("en", "right", "missing"), ("zh", "正确", "没有填写")])
+def test_a_worksheet_and_its_marking_are_tables(example, lang, right, missing):
+    sheet = worksheet(example.root, blanks=("gradients",), lang=lang)
+    rows = cells(sheet._repr_html_())
+    assert len(rows) == len({line.kind for line in sheet.lines}) + len(sheet.lines)
+    assert ["(1)", "∂Etotal/∂Eo2", "________"] in rows
+    assert repr(sheet).startswith(f"<{sheet.title}: 22 blanks")
+    marking = sheet.check("\n".join(sheet.answers.splitlines()[:-1]))
+    rows = cells(marking._repr_html_())
+    assert [row[-1] for row in rows[1:]] == [right] * 21 + [missing]
+    assert repr(marking) == str(marking)

@@ -15,6 +15,7 @@ from math import isclose
 from typing import NamedTuple
 from unicodedata import normalize
 
+from .. import markup
 from ..engine import Value
 from ..explain.reporting import number_text
 from ..explain.typed import record_expression
@@ -54,7 +55,7 @@ class Mark(NamedTuple):
         ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Marking:
     """What is said of a sheet; as text, the count and a line for each blank that is not right."""
 
@@ -83,6 +84,19 @@ class Marking:
                 lines.append(f"{mark.given!r}: {verdict}")
             lines += [f"    {sentence}" for sentence in slips]
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        count = sum(bool(mark.blank) for mark in self.marks)
+        rows = [
+            (f"({mark.blank})" if mark.blank else "", mark.name, mark.given, "\n".join(mark.sentences(self.lang)))
+            for mark in self.marks
+        ]
+        return markup.table(
+            ("", "", "", ""), rows, say("worksheets", "count", self.lang, points=self.points, count=count)
+        )
 
 
 class Answer(NamedTuple):

@@ -15,6 +15,7 @@ from math import copysign, isclose
 from pathlib import Path
 from typing import Any
 
+from .. import markup
 from ..engine import Value, topological_order
 from ..explain.reporting import with_numbers
 from ..files import write_whole
@@ -38,7 +39,22 @@ _MOST_OPTIONS = 4
 _UPDATE = tree.parse("old - change")
 
 
-@dataclass(frozen=True)
+class _InNotebook(HTML):
+    """A sheet without its picture, for a cell of a notebook: the styles of a page do not hold there."""
+
+    rule = "_" * 8
+
+    def math(self, *stages: str) -> str:
+        return " = ".join(stages)
+
+    def section(self, title: str, rows: list[tuple[str, str, str]]) -> str:
+        return markup.table(("", "", ""), [[*map(markup.Markup, row)] for row in rows], title)
+
+    def page(self, given: str, sections: str) -> str:
+        return f"{markup.paragraphs(self.title)}\n<p>{given}</p>\n{sections}"
+
+
+@dataclass(frozen=True, repr=False)
 class Worksheet(Sheet):
     """A sheet with blanks and its answer key, each as Markdown, as LaTeX and as a page to print."""
 
@@ -61,6 +77,12 @@ class Worksheet(Sheet):
     def html(self, key: bool = False) -> str:
         """Write the sheet or its key as one page to print, with the picture. Raises as `draw` does."""
         return HTML(self, key).document()
+
+    def __repr__(self) -> str:
+        return f"<{self.title}: {len(self.blanks)} blanks; .write(folder, name) writes the sheet and its key>"
+
+    def _repr_html_(self) -> str:
+        return _InNotebook(self, key=False).document()
 
     def write(self, folder: str | Path, name: str, formats: Iterable[str] = ("html", "md", "tex")) -> list[Path]:
         """Write sheet and key into a folder, `name.html` and `name-key.html`, and the same as .md and .tex.
