@@ -40,9 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with `arguments` (by default those of the process) and give back the exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks a character still shows the rest
+    status = 0
     try:
         options = _parser().parse_args(arguments)
-        options.run(options)
+        status = options.run(options) or 0
         if sys.stdout:  # None where it was closed before we came
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ArithmeticError, OSError, RuntimeError, TypeError, ValueError) as error:
         print(f"scalargrad: {error}", file=sys.stderr)
         return FAILURE
-    return 0
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -127,6 +128,34 @@ def _parser() -> argparse.ArgumentParser:
     mark.add_argument("answers", type=Path, help="the filled answers.csv")
     mark.add_argument("--out", type=Path, default=Path("marks"), metavar="DIR", help="default: marks")
     mark.set_defaults(run=_mark)
+
+    check = commands.add_parser(
+        "check-engine",
+        help="check a student's engine, and name its bugs",
+        description="Check a class of scalars with gradients: which bug it has, on which small graph it shows, and on "
+        "which line it stands. The exit status is 0 without a bug and 1 with one. The file is run in a process of its "
+        "own, with limits of time and memory; that is no sandbox.",
+    )
+    check.add_argument("file", metavar="FILE", help="student.py, or the name of a module")
+    check.add_argument("--class", dest="class_name", metavar="NAME", help="default: the class that has a backward pass")
+    for name, what in (("data", "number"), ("grad", "gradient"), ("backward", "backward pass")):
+        check.add_argument(
+            f"--{name}", default=name, metavar="NAME", help=f"what it calls its {what} (default: {name})"
+        )
+    check.add_argument("--json", action="store_true", help="print JSON instead of text")
+    check.add_argument("--gradescope", type=Path, metavar="FILE", help="write a results.json for Gradescope as well")
+    check.add_argument(
+        "--points",
+        action="append",
+        default=[],
+        metavar="PART=N",
+        help="what a part is worth, as in order=20 (see --json)",
+    )
+    check.add_argument("--strict", action="store_true", help="let limits count for the exit status as bugs do")
+    check.add_argument("--seconds", type=_number, default=10.0, metavar="S", help="limit of time (default: 10)")
+    check.add_argument("--memory", type=int, default=1024, metavar="MB", help="limit of memory (default: 1024)")
+    _add_language(check)
+    check.set_defaults(run=_check_engine)
     return parser
 
 
@@ -233,6 +262,20 @@ def _mark(options: argparse.Namespace) -> None:
     print(say("worksheets", "mark.written", marked.lang, **counts))
     for line, reason, _ in marked.refused:
         print(say("worksheets", "mark.refused", marked.lang, line=line, reason=reason))
+
+
+def _check_engine(options: argparse.Namespace) -> int:
+    from .teach.engines.probe import Names
+    from .teach.engines.process import Limits, check_file
+    from .teach.engines.report import Report
+
+    names = Names(options.data, options.grad, options.backward)
+    findings = check_file(options.file, options.class_name, names, Limits(options.seconds, options.memory))
+    report = Report(Path(options.file).name, findings, options.lang, read_numbers(options.points))
+    if options.gradescope:
+        write_whole(options.gradescope, json.dumps(report.gradescope(), ensure_ascii=False, indent=2) + "\n")
+    print(json.dumps(report.as_data(), ensure_ascii=False, indent=2) if options.json else report.text())
+    return int(bool(report.bugs or (options.strict and report.limits)))
 
 
 def _pictures(root: Value, **options: Any) -> dict[str, bytes | str]:
