@@ -152,5 +152,6 @@ def _built_in(name: str) -> Rule:
     return _BUILT_IN[name]
 
 
-copyreg.pickle(Value, _reduced)
+for kind in [Value, *Value.__subclasses__()]:  # on some Pythons there are cuts among the nodes, see `freeing`
+    copyreg.pickle(kind, _reduced)
 copyreg.pickle(Rule, _reduced_rule)
