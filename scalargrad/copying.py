@@ -152,6 +152,7 @@ def _built_in(name: str) -> Rule:
     return _BUILT_IN[name]
 
 
-for kind in [Value, *Value.__subclasses__()]:  # on some Pythons there are cuts among the nodes, see `freeing`
-    copyreg.pickle(kind, _reduced)
+copyreg.pickle(Value, _reduced)
+for cut in Value.__subclasses__():  # on some Pythons there are such among the nodes, see `freeing`
+    copyreg.pickle(cut, _reduced)
 copyreg.pickle(Rule, _reduced_rule)
