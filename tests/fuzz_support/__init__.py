@@ -1,0 +1,1 @@
+"""What the fuzzer and the tests over random graphs share."""
