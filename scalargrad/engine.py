@@ -10,6 +10,7 @@ from functools import cache
 from math import isfinite
 from numbers import Real
 from operator import ge, gt, le, lt
+from threading import RLock
 from typing import Any, TypeAlias
 
 from .freeing import maker
@@ -18,6 +19,7 @@ from .rules import FUNCTIONS, POWERS, RULES, Rule
 
 Number: TypeAlias = float | int | Real
 NUMBERS = (float, int, Real)  # NumPy's scalars and Fraction are Real
+one_pass_at_a_time = RLock()  # so that no contribution to a leaf which two threads share is lost
 CONSTANT = Rule("constant", "", ())  # a plain number that met a Value: the 2 of `2 * x`
 
 
@@ -155,30 +157,33 @@ class Value:
         """
         order = topological_order(self)
         as_float(self.data)  # a complex number put into `data` comes this far
-        before = [(node, node.grad) for node in order if node._a is None and node.grad]
-        try:
-            for node in order:
-                node.grad = 0.0
-            self.grad = 1.0
-            for node in reversed(order):
-                upstream = node.grad
-                if upstream - upstream:
-                    raise OverflowError(f"backward: a gradient is too large for a float: it is {upstream} at {node!r}")
-                if (a := node._a) is not None:
-                    a.grad += upstream * node._da
-                    if (b := node._b) is not None:
-                        b.grad += upstream * node._db
-            sums = [leaf.grad + grad for leaf, grad in before]
-            if not all(map(isfinite, sums)):
-                raise OverflowError("backward: the gradients of several calls add up to more than a float can hold")
-        except BaseException:
-            for node in order:
-                node.grad = 0.0
-            for leaf, grad in before:
-                leaf.grad = grad
-            raise
-        for (leaf, _), total in zip(before, sums):
-            leaf.grad = total
+        with one_pass_at_a_time:
+            before = [(node, node.grad) for node in order if node._a is None and node.grad]
+            try:
+                for node in order:
+                    node.grad = 0.0
+                self.grad = 1.0
+                for node in reversed(order):
+                    upstream = node.grad
+                    if upstream - upstream:
+                        raise OverflowError(
+                            f"backward: a gradient is too large for a float: it is {upstream} at {node!r}"
+                        )
+                    if (a := node._a) is not None:
+                        a.grad += upstream * node._da
+                        if (b := node._b) is not None:
+                            b.grad += upstream * node._db
+                sums = [leaf.grad + grad for leaf, grad in before]
+                if not all(map(isfinite, sums)):
+                    raise OverflowError("backward: the gradients of several calls add up to more than a float can hold")
+            except BaseException:
+                for node in order:
+                    node.grad = 0.0
+                for leaf, grad in before:
+                    leaf.grad = grad
+                raise
+            for (leaf, _), total in zip(before, sums):
+                leaf.grad = total
 
     __add__, __radd__ = operator("add")
     __sub__, __rsub__ = operator("sub")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ..engine import Value, as_value, operation, topological_order
+from ..engine import Value, as_value, one_pass_at_a_time, operation, topological_order
 
 
 def record_again(order: Iterable[Value], changed: Mapping[Value, float]) -> dict[Value, Value]:
@@ -37,12 +37,14 @@ def backward_aside(root: Value) -> dict[Value, float]:
 
     Raises OverflowError as `backward` does.
     """
-    before = [(node, node.grad) for node in topological_order(root)]
-    try:
-        for node, _ in before:
-            node.grad = 0.0
-        root.backward()
-        return {node: node.grad for node, _ in before}
-    finally:
-        for node, grad in before:
-            node.grad = grad
+    order = topological_order(root)
+    with one_pass_at_a_time:
+        before = [node.grad for node in order]
+        try:
+            for node in order:
+                node.grad = 0.0
+            root.backward()
+            return {node: node.grad for node in order}
+        finally:
+            for node, grad in zip(order, before):
+                node.grad = grad
