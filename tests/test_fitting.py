@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from scalargrad import Value, nn
-from scalargrad.programs import native
+from scalargrad.programs import compiling, native
 from scalargrad.train import data, losses, optimizers
 from scalargrad.train.fitting import accuracy, fit
 from scalargrad.train.history import History
@@ -238,6 +238,42 @@ def test_ctrl_c_ends_with_what_was_learned(target, ctrl_c):
     assert len(history.losses) == 3
     assert str(history).endswith("interrupted")
     assert numbers(stopped) == numbers(whole)
+
+
+@pytest.mark.parametrize("place", [(compiling.Program, "predict"), (optimizers.SGD, "updated")])
+def test_ctrl_c_in_the_middle_of_a_compiled_run_leaves_whole_parameters(monkeypatch, place):
+    pytest.importorskip("numpy")
+    inputs, targets = data.moons(20)
+    whole, stopped = nn.MLP(2, [3, 1], seed=1), nn.MLP(2, [3, 1], seed=1)
+    fit(whole, inputs, targets, iterations=4, target="numpy")
+    function, calls = getattr(*place), []
+
+    def press(*arguments):
+        result = function(*arguments)  # the work is done, but nobody has its result yet
+        calls.append(1)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return result
+
+    monkeypatch.setattr(*place, press)
+    history = fit(stopped, inputs, targets, iterations=50, target="numpy")
+    assert history.interrupted
+    assert numbers(stopped) == numbers(whole)
+
+
+@pytest.mark.parametrize("target", [None, "python", "numpy"])
+def test_what_a_callback_changes_counts_in_every_target(target):
+    if target == "numpy":
+        pytest.importorskip("numpy")
+    model = Line(1.0)
+
+    def clip(step):
+        model.w.grad = max(-1.0, min(1.0, model.w.grad))
+        if step.iteration == 2:
+            model.w.data = 5.0
+
+    fit(model, [[1], [2]], [0, 5], iterations=2, callback=clip, target=target)
+    assert model.w.data == pytest.approx(5.1)  # 5 - 0.1 * -1: the gradient -2.25 is clipped
 
 
 def test_ctrl_c_in_the_middle_of_an_update_leaves_no_half_of_it():

@@ -101,6 +101,22 @@ def test_steps_are_those_of_pytorch_as_installed(name):
         assert point == pytest.approx(expected_point, rel=1e-10)
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_arrays_take_the_same_steps_as_lists_and_go_on_from_each_other(name):
+    numpy = pytest.importorskip("numpy")
+    (kind, options), _, _ = CASES[name]
+    by_lists, by_both = (kind([Value(0.0), Value(0.0)], **options) for _ in range(2))
+    data = mixed = [1.0, -2.0]
+    for step in range(6):
+        gradients = [0.3 * data[0] - step, data[1] / 3]
+        data = by_lists.updated(data, gradients)
+        if step % 3:
+            mixed = by_both.updated(numpy.array(mixed), numpy.array(gradients)).tolist()
+        else:
+            mixed = by_both.updated(mixed, gradients)
+        assert mixed == data
+
+
 def test_gradient_descent_is_old_minus_rate_times_gradient():
     parameters = [Value(0.1), Value(0.7)]
     for parameter, grad in zip(parameters, (0.3, -1 / 3)):

@@ -153,20 +153,27 @@ class Program:
             raise OverflowError("program: the sum over the rows is too large for a float")
         return loss, _like(parameters, gradients)
 
-    def predict(
-        self, batch: Any, parameters: Any | None = None, rows: Sequence[int] | None = None
-    ) -> list[list[float]]:
+    def predict(self, batch: Any, parameters: Any | None = None, rows: Sequence[int] | None = None) -> Any:
         """Give the outputs for each row of a batch: the forward pass alone.
 
-        A row may leave off the last columns that no output needs, such as the targets. Raises as the call does.
+        They are lists, or where the parameters came as an array of NumPy one of rows x outputs. A row may leave off
+        the last columns that no output needs, such as the targets. Raises as the call does.
         """
         table = checked_rows(batch, self._columns, self._graph.columns, self._runner.checks)
         numbers, index = self._numbers(parameters), _index(rows, len(table))
         try:
             outputs = self._runner.predict(table, numbers, index)
         except (ArithmeticError, ValueError):
-            outputs = [[nan]]
-        if not all(map(isfinite, chain.from_iterable(outputs))):
+            outputs = [[nan] * len(self._graph.outputs)]
+        if is_numpy(parameters):
+            import numpy
+
+            outputs = numpy.asarray(outputs).reshape(-1, len(self._graph.outputs))
+            is_finite = bool(numpy.isfinite(outputs).all())
+        else:
+            outputs = _in_rows(outputs, len(self._graph.outputs))
+            is_finite = all(map(isfinite, chain.from_iterable(outputs)))
+        if not is_finite:
             table = checked_rows(batch, self._columns, self._graph.columns)
             self._explain(self._graph.outputs, chosen(table, index), numbers)
             raise OverflowError("program: an output is too large for a float")
@@ -258,6 +265,14 @@ def _like(parameters: Any, gradients: Any) -> Any:
 
         return numpy.frombuffer(gradients) if isinstance(gradients, array) else numpy.asarray(gradients)
     return gradients if isinstance(gradients, list) else gradients.tolist()
+
+
+def _in_rows(outputs: Any, width: int) -> list[list[float]]:
+    """Give outputs as lists, one for each row."""
+    if isinstance(outputs, array):
+        numbers = outputs.tolist()
+        return [numbers[start : start + width] for start in range(0, len(numbers), width)]
+    return outputs if isinstance(outputs, list) else outputs.tolist()
 
 
 def _index(rows: Sequence[int] | None, count: int) -> array[int] | None:

@@ -37,8 +37,8 @@ class Runner(Protocol):
     def step(self, rows: Rows, parameters: Numbers, index: Index) -> tuple[float, Numbers]:
         """Give the mean loss over the rows, and the mean gradients, as many as parameters."""
 
-    def predict(self, rows: Rows, parameters: Numbers, index: Index) -> list[list[float]]:
-        """Give rows x outputs."""
+    def predict(self, rows: Rows, parameters: Numbers, index: Index) -> Any:
+        """Give rows x outputs: lists, an array of NumPy, or an array("d", ...) of row after row."""
 
 
 def executed(source: str) -> dict[str, Any]:
@@ -107,15 +107,12 @@ class NumpyRunner:
                 means += gradients * (len(block) / count)
         return float(mean), means
 
-    def predict(self, rows: Rows, parameters: Numbers, index: Index = None) -> list[list[float]]:
+    def predict(self, rows: Rows, parameters: Numbers, index: Index = None) -> Any:
         import numpy
 
         numbers = parameters.tolist()
-        predicted: list[list[float]] = []
         with numpy.errstate(all="ignore"):
-            for block in self._blocks(rows, index):
-                predicted += self._predict(block, numbers).tolist()
-        return predicted
+            return numpy.concatenate([self._predict(block, numbers) for block in self._blocks(rows, index)])
 
 
 class CRunner:
@@ -148,17 +145,17 @@ class CRunner:
         loss = means.pop()
         return loss, means
 
-    def predict(self, rows: Rows, parameters: Numbers, index: Index = None) -> list[list[float]]:
+    def predict(self, rows: Rows, parameters: Numbers, index: Index = None) -> Any:
         count, width = len(rows) if index is None else len(index), self._outputs
         sizes = [min(self._task, count - start) for start in range(0, count, self._task)]
         parts = [_ZERO * (size * width + 1) for size in sizes]
         self._run(self._predict, rows, parameters, parts, index)
-        predicted = []
-        for part, size in zip(parts, sizes):
-            numbers, check = part[:-1].tolist(), part[-1]
+        predicted = array("d")
+        for part in parts:
+            check = part.pop()
             if check:
-                numbers[0] = check
-            predicted += [numbers[start : start + width] for start in range(0, size * width, width)]
+                part[0] = check
+            predicted.extend(part)
         return predicted
 
     def _run(

@@ -86,38 +86,48 @@ def fit(
     size = _whole("batch_size", len(data.rows) if batch_size is None else batch_size)
     total = _iterations(iterations, epochs, ceil(len(data.rows) / size))
     optimizer = _optimiser(model, optimizer, learning_rate)
+    run: _Compiled | _Eager
     run = _Compiled(data, optimizer, target) if target else _Eager(data, optimizer, keep=callback is not None)
     batches = _batches(len(data.rows), size, seed)
     history = History()
-    right: list[bool] = []  # of the samples of this epoch
-    good = now = _numbers(optimizer)
+    right = seen = 0  # of the samples of this epoch
+    parameters = run.parameters
+    good = now = parameters.now()
     with _progress_bar(total, progress) as advance:
         try:
             for iteration in range(1, total + 1):
                 batch = next(batches)  # 2. Take a batch.
-                now = _numbers(optimizer)
+                now = parameters.now()
                 mean, outputs, roots = run(batch)  # 3. to 9.
                 good = now
                 history.losses.append(mean)
                 if data.classes:
-                    right += [data.is_right(output, sample) for output, sample in zip(outputs, batch)]
-                    if len(right) >= len(data.rows) or iteration == total:
-                        history.accuracies.append(sum(right) / len(right))
-                        right = []
-                if callback is not None and callback(Step(iteration, batch, mean, roots)) is True:
-                    break
+                    right += data.count_right(outputs, batch)
+                    seen += len(batch)
+                    if seen >= len(data.rows) or iteration == total:
+                        history.accuracies.append(right / seen)
+                        right = seen = 0
+                if callback is not None:
+                    parameters.show()
+                    if callback(Step(iteration, batch, mean, roots)) is True:
+                        break
+                    parameters.look()
                 with _naming("the update", advice=""):  # the optimizer gives its own
-                    optimizer.step()  # 10. Update the parameters with the mean of the gradients.
+                    parameters.step()  # 10. Update the parameters with the mean of the gradients.
                 advance(mean)
                 # 11. Go on with the next batch, until all iterations are done.
+            parameters.show()
         except KeyboardInterrupt:
-            _put(optimizer, now)  # it may have come in the middle of an update
+            parameters.put(now)  # it may have come in the middle of an update
             history.interrupted = True
         except FloatingPointError as error:
-            _put(optimizer, good)
+            parameters.put(good)
             raise FloatingPointError(
                 f"fit: iteration {iteration}, {error}; the parameters are those of the last iteration that went well"
             ) from error.__cause__
+        except BaseException:
+            parameters.show()
+            raise
     return history
 
 
@@ -135,10 +145,72 @@ def accuracy(model: Model, inputs: Sequence[Any], targets: Sequence[Any], loss: 
     return right / len(data.rows)
 
 
+# --- the parameters of a run ----------------------------------------------------------------------------------------
+
+
+class _InValues:
+    """The parameters' numbers where they belong: in the Values."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self.optimizer = optimizer
+
+    def now(self) -> Any:
+        """Give the numbers as they are now; they do not change afterwards."""
+        return [parameter.data for parameter in self.optimizer.parameters]
+
+    def put(self, numbers: Any) -> None:
+        """Set the numbers, in the Values too."""
+        for parameter, number in zip(self.optimizer.parameters, numbers):
+            parameter.data = number
+
+    def step(self) -> None:
+        """Update the numbers by the gradients."""
+        self.optimizer.step()
+
+    def show(self) -> None:
+        """Write numbers and gradients into the Values, where somebody looks at them."""
+
+    def look(self) -> None:
+        """Take what somebody wrote into the Values."""
+
+
+class _InArrays(_InValues):
+    """The parameters' numbers and gradients in arrays of NumPy; a step makes new ones, so that none is half done."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        super().__init__(optimizer)
+        self.look()
+
+    def now(self) -> Any:
+        return self.numbers
+
+    def put(self, numbers: Any) -> None:
+        self.numbers = numbers
+        self.show()
+
+    def step(self) -> None:
+        try:
+            self.numbers = self.optimizer.updated(self.numbers, self.gradients)
+        except OverflowError:
+            self.show()
+            self.optimizer.step()  # it fails too, and its words are about the Values
+
+    def show(self) -> None:
+        for parameter, number, gradient in zip(
+            self.optimizer.parameters, self.numbers.tolist(), self.gradients.tolist()
+        ):
+            parameter.data, parameter.grad = number, gradient
+
+    def look(self) -> None:
+        array = import_module("numpy").array
+        self.numbers = array([parameter.data for parameter in self.optimizer.parameters])
+        self.gradients = array([parameter.grad for parameter in self.optimizer.parameters])
+
+
 # --- one batch -----------------------------------------------------------------------------------------------------
 
 
-_Result: TypeAlias = tuple[float, list[list[float]], list[Value]]  # mean loss, outputs of each sample, roots
+_Result: TypeAlias = tuple[float, Any, list[Value]]  # mean loss, outputs of each sample, roots
 
 
 class _Eager:
@@ -146,10 +218,11 @@ class _Eager:
 
     def __init__(self, data: Samples, optimizer: Optimizer, keep: bool = False) -> None:
         self.data, self.keep = data, keep  # the graphs are kept only where somebody looks at them
-        self.parameters = list(dict.fromkeys([*data.model.parameters(), *optimizer.parameters]))
+        self.parameters = _InValues(optimizer)
+        self.leaves = list(dict.fromkeys([*data.model.parameters(), *optimizer.parameters]))
 
     def __call__(self, batch: list[int]) -> _Result:
-        for parameter in self.parameters:
+        for parameter in self.leaves:
             parameter.grad = 0.0
         total = 0.0
         outputs: list[list[float]] = []
@@ -165,7 +238,7 @@ class _Eager:
             if self.keep:
                 roots.append(recorded.root)
         with _naming("the sum over the batch"):
-            for parameter in self.parameters:
+            for parameter in self.leaves:
                 parameter.grad = as_float(parameter.grad / len(batch))
             return as_float(total / len(batch)), outputs, roots
 
@@ -182,7 +255,10 @@ class _Compiled:
         table: Any = [[*row, *wanted] for row, wanted in zip(data.rows, data.wanted)]
         is_array = self.program.target != "python" and find_spec("numpy")
         self.table = import_module("numpy").array(table) if is_array else table
+        self.all = list(range(len(table)))
         self._compare_with_engine(table)
+        has_own_step = type(optimizer).step is not Optimizer.step
+        self.parameters = _InArrays(optimizer) if is_array and not has_own_step else _InValues(optimizer)
 
     def _compare_with_engine(self, table: list[list[float]]) -> None:
         """Raise ValueError where the engine records for another sample what the program does not give."""
@@ -204,15 +280,21 @@ class _Compiled:
                 )
 
     def __call__(self, batch: list[int]) -> _Result:
-        rows = [self.table[sample] for sample in batch] if isinstance(self.table, list) else self.table[batch]
+        in_arrays = self.parameters if isinstance(self.parameters, _InArrays) else None
+        numbers = in_arrays and in_arrays.numbers
+        rows = None if batch == self.all else batch
         try:
-            mean, gradients = self.program(rows)
-            outputs = self.program.predict(rows) if self.data.classes else []
+            mean, gradients = self.program(self.table, numbers, rows)
+            outputs = self.program.predict(self.table, numbers, rows) if self.data.classes else []
         except (ArithmeticError, ValueError) as error:
+            self.parameters.show()
             _Eager(self.data, self.optimizer)(batch)  # it knows the sample and the operation
             raise FloatingPointError(f"the program: {error}{_ADVICE}") from error
-        for parameter, gradient in zip(self.optimizer.parameters, gradients):
-            parameter.grad = gradient
+        if in_arrays:
+            in_arrays.gradients = gradients
+        else:
+            for parameter, gradient in zip(self.optimizer.parameters, gradients):
+                parameter.grad = gradient
         return mean, outputs, []
 
 
@@ -260,15 +342,6 @@ def _batches(count: int, size: int, seed: int | None) -> Iterator[list[int]]:
             rng.shuffle(order)
         for start in range(0, count, size):
             yield order[start : start + size]
-
-
-def _numbers(optimizer: Optimizer) -> list[float]:
-    return [parameter.data for parameter in optimizer.parameters]
-
-
-def _put(optimizer: Optimizer, numbers: list[float]) -> None:
-    for parameter, number in zip(optimizer.parameters, numbers):
-        parameter.data = number
 
 
 @contextmanager

@@ -5,12 +5,14 @@ Reads the `data` and `grad` of the parameters. Each step gives the numbers that 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from math import cos, isfinite, pi, sqrt
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ..engine import NUMBERS, Value
 
+Numbers: TypeAlias = Any  # a list of floats, or an array of NumPy
 Schedule: TypeAlias = Callable[[int], float]  # the number of steps made so far -> the learning rate
 
 
@@ -39,6 +41,7 @@ class Optimizer:
         self.parameters = _listed("optimizer", parameters)
         self.learning_rate = learning_rate  # a number, or a function of the number of steps made so far
         self.steps = 0
+        self._memory: list[Numbers] = []  # what is kept from step to step, a number for each parameter
         if not self.parameters:
             raise ValueError("optimizer: needs at least one parameter, got none")
         places: dict[Value, int] = {}
@@ -67,6 +70,32 @@ class Optimizer:
         Raises OverflowError where a new value is too large for a float, and what `rate` raises; nothing is changed
         then.
         """
+        parameters = self.parameters
+        data = self.updated([parameter.data for parameter in parameters], [parameter.grad for parameter in parameters])
+        for parameter, new in zip(parameters, data):
+            parameter.data = new
+
+    def updated(self, data: Numbers, gradients: Numbers) -> Numbers:
+        """Give the parameters' new numbers after one step from `data`: lists of floats, or arrays of NumPy.
+
+        The parameters themselves are not changed. Raises as `step` does; then the step does not count.
+        """
+        formula, memory = self._formula(self.rate()), list(self._memory)
+        if isinstance(data, list):
+            memory = [part if isinstance(part, list) else part.tolist() for part in memory]
+            new, *memory = map(list, zip(*map(formula, data, gradients, *memory)))
+        else:
+            numpy = sys.modules["numpy"]  # it made the arrays
+            with numpy.errstate(all="ignore"):  # what is not finite is found below
+                new, *memory = formula(data, gradients, *map(numpy.asarray, memory))
+        for numbers in (new, *memory):
+            _check_all_finite(self.parameters, numbers)
+        self._memory = memory
+        self.steps += 1
+        return new
+
+    def _formula(self, rate: float) -> Callable[..., tuple[Any, ...]]:
+        """Give the function of (parameter, gradient, what is remembered of it) to (new parameter, new memory)."""
         raise NotImplementedError
 
 
@@ -103,20 +132,19 @@ class SGD(Optimizer):
         self.momentum = momentum
         self.nesterov = nesterov
         self.weight_decay = weight_decay
-        self.velocities = [0.0] * len(self.parameters)
+        self._memory = [[0.0] * len(self.parameters)] if momentum else []  # the velocities
 
-    def step(self) -> None:
-        rate = self.rate()
-        velocities, data = [], []
-        for parameter, velocity in zip(self.parameters, self.velocities):
-            gradient = parameter.grad + self.weight_decay * parameter.data
-            velocity = self.momentum * velocity + gradient
-            direction = gradient + self.momentum * velocity if self.nesterov else velocity
-            velocities.append(velocity)
-            data.append(parameter.data - rate * direction)
-        _put(self.parameters, data)
-        self.velocities = velocities
-        self.steps += 1
+    def _formula(self, rate: float) -> Callable[..., tuple[Any, ...]]:
+        def formula(data: Any, gradient: Any, *velocity: Any) -> tuple[Any, ...]:
+            if self.weight_decay:
+                gradient = gradient + self.weight_decay * data
+            if not velocity:
+                return (data - rate * gradient,)
+            new = self.momentum * velocity[0] + gradient
+            direction = gradient + self.momentum * new if self.nesterov else new
+            return data - rate * direction, new
+
+        return formula
 
 
 class Adam(Optimizer):
@@ -152,26 +180,22 @@ class Adam(Optimizer):
         self.betas = betas
         self.epsilon = epsilon
         self.weight_decay = weight_decay
-        self.means = [0.0] * len(self.parameters)
-        self.squares = [0.0] * len(self.parameters)
+        self._memory = [[0.0] * len(self.parameters), [0.0] * len(self.parameters)]  # the means of g and of g^2
 
-    def step(self) -> None:
+    def _formula(self, rate: float) -> Callable[..., tuple[Any, ...]]:
         beta1, beta2 = self.betas
-        size = self.rate() / (1 - beta1 ** (self.steps + 1))
+        size = rate / (1 - beta1 ** (self.steps + 1))
         correction = sqrt(1 - beta2 ** (self.steps + 1))
-        means, squares, data = [], [], []
-        for parameter, mean, square in zip(self.parameters, self.means, self.squares):
-            gradient = parameter.grad + self.weight_decay * parameter.data
+
+        def formula(data: Any, gradient: Any, mean: Any, square: Any) -> tuple[Any, ...]:
+            if self.weight_decay:
+                gradient = gradient + self.weight_decay * data
             mean = mean + (1 - beta1) * (gradient - mean)
             square = beta2 * square + (1 - beta2) * gradient * gradient
-            scale = sqrt(square) / correction + self.epsilon
-            means.append(mean)
-            squares.append(square)
-            data.append(parameter.data - size * mean / scale)
-            _check_finite(parameter, square)
-        _put(self.parameters, data)
-        self.means, self.squares = means, squares
-        self.steps += 1
+            root = sqrt(square) if isinstance(square, float) else square**0.5  # an array takes its square root there
+            return data - size * mean / (root / correction + self.epsilon), mean, square
+
+        return formula
 
 
 # --- schedules -----------------------------------------------------------------------------------------------------
@@ -240,6 +264,12 @@ def _put(parameters: list[Value], data: list[float]) -> None:
         _check_finite(parameter, new)
     for parameter, new in zip(parameters, data):
         parameter.data = new
+
+
+def _check_all_finite(parameters: list[Value], numbers: Numbers) -> None:
+    if isinstance(numbers, list) or not sys.modules["numpy"].isfinite(numbers).all():
+        for parameter, number in zip(parameters, numbers):
+            _check_finite(parameter, number)
 
 
 def _check_finite(parameter: Value, number: float) -> None:

@@ -6,6 +6,8 @@ Reads the engine. `training` records and compiles the graphs of these samples.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
+from importlib import import_module
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from ..engine import NUMBERS, Value, as_float
@@ -68,8 +70,28 @@ class Samples:
     def is_right(self, output: list[float], sample: int) -> bool:
         """Tell whether outputs fall into the class that is wanted; only where there are `classes`."""
         if len(output) > 1:
-            return output.index(max(output)) == self.wanted[sample].index(1.0)
-        return (output[0] > self.threshold) == (self.wanted[sample][0] == max(self.classes)[0])
+            return output.index(max(output)) == self.class_of[sample]
+        return (output[0] > self.threshold) == self.class_of[sample]
+
+    def count_right(self, outputs: Any, batch: list[int]) -> int:
+        """Count the samples of a batch that are right, from lists of outputs or from an array of NumPy."""
+        if isinstance(outputs, list):
+            return sum(self.is_right(output, sample) for output, sample in zip(outputs, batch))
+        got = outputs.argmax(axis=1) if outputs.shape[1] > 1 else outputs[:, 0] > self.threshold
+        wanted = self._classes_in_array if len(batch) == len(self.rows) else self._classes_in_array[batch]
+        return int((got == wanted).sum())
+
+    @cached_property
+    def _classes_in_array(self) -> Any:
+        return import_module("numpy").array(self.class_of)
+
+    @cached_property
+    def class_of(self) -> list[int]:
+        """Which output is to be the largest, for each sample; with one output, whether it is the upper class."""
+        if len(next(iter(self.classes))) > 1:
+            return [wanted.index(1.0) for wanted in self.wanted]
+        upper = max(self.classes)[0]
+        return [int(wanted[0] == upper) for wanted in self.wanted]
 
     def _threshold(self) -> float:
         """Find above what one output means the upper class: the middle of the two, or 0 where it is a logit."""
