@@ -48,7 +48,7 @@ model = scalargrad.nn.MLP(2, [4, 1], activation="tanh", output="sigmoid", seed=3
 fit(model, *data.xor(), iterations=500, learning_rate=2.0, target="python")
 
 chain = Value(1.0)
-for _ in range(500):
+for _ in range(50_000):
     chain = chain + 1.0
 chain.backward()
 del chain
