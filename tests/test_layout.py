@@ -53,7 +53,7 @@ def test_a_layout_that_takes_too_long_is_replaced_by_a_plain_one_that_says_so(re
 
 def patient_at_the_end(run):
     """Leave the plain layout its time on a busy machine."""
-    return lambda source, kind, engine, seconds: run(source, kind, engine, 60 if engine == "nop" else seconds)
+    return lambda source, engine, seconds: run(source, engine, 60 if engine == "nop" else seconds)
 
 
 def test_many_edges_are_laid_out_with_fewer_rounds():

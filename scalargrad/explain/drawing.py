@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from operator import index
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,13 +21,15 @@ except ModuleNotFoundError:
 
 from .. import markup
 from ..engine import CONSTANT, Value, topological_order
+from ..files import write_whole
 from ..formulas import notation
-from ..formulas.terminal import columns
 from ..graph.changes import changed, check_unchanged
 from ..graph.roles import roles
 from ..graph.views import View, view_of
 from ..messages import language_of_locale, say
 from . import rendering
+from .vector import finish
+from .widths import inches
 
 LARGEST = 500  # nodes; a larger graph takes minutes to lay out, and nobody can read it
 LARGEST_IN_NOTEBOOK = 100  # nodes; drawn unasked, so it has to be quick
@@ -57,6 +59,7 @@ LOOKS = {
 }
 
 _FONT_SIZE = 14.0
+_MARGINS = 0.2  # inches, on both sides of a line
 # With `ordering` "out" the nodes of a layer stand in the order in which they were made: h1 above h2.
 _GRAPH = {"rankdir": "LR", "ordering": "out", "nodesep": "0.15", "ranksep": "0.3", "fontsize": "14", "labelloc": "b"}
 _NODE = {"fontsize": f"{_FONT_SIZE:g}", "color": "#222222", "fontcolor": "#111111"}
@@ -67,21 +70,39 @@ _FONT = {"fontname": "Arial"}  # one name: for a list of names Graphviz without 
 class Drawing(graphviz.Digraph):  # type: ignore[misc]
     """A `graphviz.Digraph` that is rendered with `dot` on the PATH or without it, and shows itself in a notebook."""
 
-    def write(self, path: str | os.PathLike[str]) -> Path:
+    title = ""  # of the picture, for those who hear it
+    description = ""
+    names: frozenset[str] = frozenset()  # the labels in it, which are set with their indices
+
+    def write(self, path: str | os.PathLike[str], scale: float | None = None) -> Path:
         """Write the picture into a file, in the format that its suffix names: svg, png, pdf, gv or dot.
 
-        Raises ValueError for an unknown format, RuntimeError for png and pdf without the program `dot`,
-        and OSError with the path where it cannot be written. Then nothing is left behind.
+        A PNG has 96 dots per inch times `scale`, by default 1.5. Raises ValueError for an unknown format, RuntimeError
+        for png and pdf where neither the extra nor the program `dot` is there, and OSError with the path where it
+        cannot be written. Then nothing is left behind.
         """
-        return rendering.write(self.source, path)
+        target = Path(path)
+        return write_whole(target, self._rendered(target.suffix.removeprefix(".").lower(), scale))
 
-    def pipe(self, format: str | None = None, *, encoding: str | None = None) -> bytes | str:
+    def pipe(
+        self, format: str | None = None, *, encoding: str | None = None, scale: float | None = None
+    ) -> bytes | str:
         """Give the picture as bytes, or as text in the encoding; "svg" where no format is given.
 
         Raises as `write`.
         """
-        picture = rendering.render(self.source, format or self.format)
+        picture = self._rendered(format or self.format, scale)
         return picture.decode(encoding) if encoding else picture
+
+    def _rendered(self, picture_format: str, scale: float | None = None, unasked: bool = False) -> bytes:
+        if scale is not None and picture_format != "png":
+            raise ValueError(f"draw: only a png has a scale, and this is {picture_format}")
+        if scale is not None and not 0.1 <= scale <= 20:
+            raise ValueError(f"draw: needs a scale from 0.1 to 20, got {scale}")
+        return rendering.render(self.source, picture_format, unasked, self._finished, scale or rendering.SCALE)
+
+    def _finished(self, svg: str) -> str:
+        return finish(svg, self.names, self.title, self.description)
 
     def render(
         self,
@@ -121,7 +142,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
     def in_notebook(self, unasked: bool = False) -> dict[str, str]:
         """Give the picture to a notebook, or a sentence that says why there is none."""
         try:
-            return markup.picture(rendering.render(self.source, "svg", unasked).decode(), repr(self))
+            return markup.picture(self._rendered("svg", unasked=unasked).decode(), repr(self))
         except TimeoutError as error:
             return markup.sentence(f"{error}, and nobody asked for this picture; draw(...) takes its time")
         except (ImportError, RuntimeError) as error:
@@ -192,6 +213,9 @@ def draw(
         captions.append(_told(altered, digits, lang))
     if captions:
         drawing.attr(label="\\n".join(captions))
+    drawing.names = frozenset(node.label for node in nodes)
+    drawing.title = say("drawing", "title", lang, root=shown.name(root), count=len(nodes))
+    drawing.description = _in_words(shown, nodes, role_of, digits, lang)
     return drawing
 
 
@@ -205,6 +229,19 @@ def in_notebook(value: Value, lang: str = "") -> dict[str, str]:
         f"{words}: {count} nodes are too many to draw unasked (the limit is {LARGEST_IN_NOTEBOOK}); "
         'draw(..., view="quantities") or draw(..., depth=5) shows a part'
     )
+
+
+def _in_words(view: View, nodes: list[Value], role_of: Mapping[Value, str], digits: int, lang: str) -> str:
+    """Say what the picture shows, for those who hear it: each quantity, and the edges that lead to it."""
+    told = []
+    for node in nodes:
+        values = {"value": _number(node.data, digits), "gradient": _number(node.grad, digits)}
+        role = say("drawing", f"role.{role_of[node]}", lang)
+        words = say("drawing", "in words", lang, name=view.name(node), role=role, **values)
+        edges = [(view.name(edge.parent), _number(edge.derivative, digits)) for edge in view.edges(node)]
+        from_ = [say("drawing", "edge in words", lang, name=name, derivative=number) for name, number in edges]
+        told.append(f"{words} {' '.join(from_)}".strip())
+    return "\n".join(told)
 
 
 def _told(altered: list[list[Value]], digits: int, lang: str) -> str:
@@ -262,9 +299,8 @@ def _add_node(drawing: Drawing, name: str, role: str, symbol: str, lines: list[s
         label = f"{_in_record(symbol)}|{_escaped(lines, _in_record)}"
     else:
         label = _escaped([symbol, *lines] if symbol else lines)
-    width = 0.4 if role == "number" else 0.75
-    if not all(map(str.isascii, lines)):  # Graphviz without the fonts takes a Chinese character for a narrow one
-        width = max(width, *(look.slack * _width(line) for line in lines))
+    # Graphviz measures with the fonts that are here, or guesses without any; the reader's may be wider.
+    width = max([0.4 if role == "number" else 0.75, *(look.slack * _width(line) for line in lines)])
     drawing.node(
         name,
         graphviz.nohtml(label),
@@ -300,9 +336,7 @@ def _add_legend(drawing: Drawing, lang: str, shown: list[str]) -> None:
 
 
 def _width(line: str) -> float:
-    """Estimate the width of a line in inches."""
-    wide = columns(line) - len(line)
-    return (wide * 1.02 + (len(line) - wide) * 0.56) * _FONT_SIZE / 72 + 0.3
+    return inches(line, _FONT_SIZE) + _MARGINS
 
 
 # A label comes from a user and has to show as it is. Graphviz reads backslashes and entities in it, a record also

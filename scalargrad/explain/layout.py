@@ -43,9 +43,14 @@ def plain(source: str) -> str:
     for name in column.keys() - ends:
         column[name] = first_use.get(name, 1) - 1
     height = 18.0 * max(label.count("\\n") + 1 for label in _LABEL.findall(source)) + _SPACE / 2
-    widest = max((_longest(attributes) for name, attributes in _NODE.findall(source) if name in column), default=1)
-    on_edge = max((_longest(attributes) for *_, attributes in edges), default=1)
-    step = _SIGN * (widest + on_edge) + _SPACE
+    widest: dict[int, int] = {}  # letters, in each column
+    for name, attributes in _NODE.findall(source):
+        if name in column:
+            widest[column[name]] = max(widest.get(column[name], 1), _longest(attributes))
+    between = _SIGN * max((_longest(attributes) for *_, attributes in edges), default=1) + _SPACE
+    place = {-1: 0.0}
+    for here in range(max(column.values(), default=0) + 1):
+        place[here] = place[here - 1] + _SIGN * (widest.get(here - 1, 1) + widest.get(here, 1)) / 2 + between
     rows, used = Counter(column.values()), Counter[int]()
 
     def placed(match: re.Match[str]) -> str:
@@ -55,7 +60,7 @@ def plain(source: str) -> str:
         here = column[name]
         used[here] += 1
         top = height * (rows[here] - 1) / 2
-        return f'\t{name} [pos="{here * step:.1f},{top - height * (used[here] - 1):.1f}" {attributes}]'
+        return f'\t{name} [pos="{place[here]:.1f},{top - height * (used[here] - 1):.1f}" {attributes}]'
 
     return _with(_NODE.sub(placed, source), _PLAIN)
 

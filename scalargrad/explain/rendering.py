@@ -3,17 +3,20 @@
 Source in, bytes or a file out. Both run in a process of their own that is ended where a layout takes too long.
 """
 
+import math
 import os
+import re
 import shutil
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock, Timer
 from time import monotonic
-from typing import IO
+from typing import IO, Any
 
-from ..files import write_whole
 from ..messages import language_of_locale, say
 from . import browser, layout
 
@@ -21,25 +24,35 @@ SOURCE_FORMATS = ("gv", "dot")
 FORMATS = ("svg", "png", "pdf", *SOURCE_FORMATS)
 PATIENCE = 7.0  # seconds for Graphviz's own layout; the plain one after it takes about one
 
-_DOTS_PER_INCH = 144  # of a PNG: a projector shows the 96 of Graphviz blurred
+_MOST_PIXELS = 6e7  # of a PNG: beyond that it takes gigabytes, and few programs open it
+SCALE = 1.5  # of a PNG: a projector shows the 96 dots per inch of Graphviz blurred
+
 _SILENCE = 1.0  # seconds; after that a sentence says that something is going on
 
 
 def check_format(picture_format: str) -> None:
-    """Raise ValueError for a format that is not known, RuntimeError for one whose program is missing."""
+    """Raise ValueError for a format that is not known, RuntimeError for one that nothing here can write."""
     if picture_format not in FORMATS:
         raise ValueError(f"draw: unknown picture format {picture_format!r}; known: {', '.join(FORMATS)}")
-    if picture_format in ("png", "pdf") and not shutil.which("dot"):
+    if picture_format in _CONVERTERS and not _converter(picture_format) and not shutil.which("dot"):
+        package, extra = _CONVERTERS[picture_format]
         raise RuntimeError(
-            f"draw: {picture_format} needs the program `dot` (Graphviz), which is not on the PATH; "
-            "svg works without it; to install it: `apt install graphviz`, `brew install graphviz`, "
-            "or https://graphviz.org/download"
+            f"draw: {picture_format} needs {package} (`pip install 'scalargrad-edu[{extra}]'`) or the program `dot` "
+            "(`apt install graphviz`, `brew install graphviz`, or https://graphviz.org/download); svg needs neither"
         )
 
 
-def render(source: str, picture_format: str, unasked: bool = False) -> bytes:
+def render(
+    source: str,
+    picture_format: str,
+    unasked: bool = False,
+    finish: Callable[[str], str] = str,
+    scale: float = SCALE,
+) -> bytes:
     """Render DOT source as svg, png, pdf, or give it back as it is (gv, dot).
 
+    What `finish` makes of the SVG is what a reader gets, and what PNG and PDF are made of; only where the package for
+    that is missing they come from `dot` as they are. A PNG has 96 x `scale` dots per inch.
     A layout that takes too long is given up, and a plain one takes its place; a sentence on standard error says so.
     A picture that is `unasked` for gives up after a second, with a TimeoutError. Raises ValueError and RuntimeError as
     `check_format`, and RuntimeError with Graphviz's own words where it cannot draw the source.
@@ -47,50 +60,77 @@ def render(source: str, picture_format: str, unasked: bool = False) -> bytes:
     check_format(picture_format)
     if picture_format in SOURCE_FORMATS:
         return source.encode()
+    if picture_format not in _CONVERTERS:
+        return finish(_laid_out(source, unasked).decode()).encode()
+    if converter := _converter(picture_format):
+        return converter(finish(_laid_out(source, unasked).decode()), scale)
+    dots = {"png": [f"-Gdpi={96 * scale:g}"]}
+    return _by_program(source, ["dot", f"-T{picture_format}", *dots.get(picture_format, [])], PATIENCE)
+
+
+def _laid_out(source: str, unasked: bool) -> bytes:
+    """Lay out a source as SVG: as tidily as there is time for."""
     edges = layout.edge_count(source)
     tidy = source if edges <= layout.QUICK_FROM else layout.quick(source)
     if sys.platform == "emscripten":  # no processes there, and no threads to watch the time
         return browser.render(tidy)
     if unasked:
-        return _run(tidy, picture_format, "dot", _SILENCE)
+        return _run(tidy, "dot", _SILENCE)
     sign_of_life = Timer(_SILENCE, _tell, ["busy", edges])
     sign_of_life.start()
     try:
-        return _run(tidy, picture_format, "dot", PATIENCE)
+        return _run(tidy, "dot", PATIENCE)
     except TimeoutError:
         _tell("plain", edges)
     finally:
         sign_of_life.cancel()
     try:
-        return _run(layout.plain(source), picture_format, "nop", PATIENCE)
+        return _run(layout.plain(source), "nop", PATIENCE)
     except TimeoutError as error:
         raise RuntimeError(f"draw: {edges} edges are too many for Graphviz ({error}); draw less") from None
 
 
-def write(source: str, path: str | os.PathLike[str]) -> Path:
-    """Render DOT source into a file, in the format that its suffix names, and give back its path.
+def to_png(svg: str, scale: float) -> bytes:
+    """Turn an SVG into a PNG with a white ground, of 60 million pixels at most."""
+    import resvg_py
 
-    Raises as `render`, and OSError with the path where it cannot be written; then no file is left behind.
-    """
-    target = Path(path)
-    return write_whole(target, render(source, target.suffix.removeprefix(".").lower()))
+    if size := re.search(r'<svg [^>]*width="([\d.]+)pt" height="([\d.]+)pt"', svg):
+        points = float(size[1]) * float(size[2])
+        scale = min(scale, math.sqrt(_MOST_PIXELS / points) * 72 / 96)
+    picture: bytes = resvg_py.svg_to_bytes(svg_string=svg, zoom=scale, dpi=96, background="#ffffff")
+    return picture
+
+
+def to_pdf(svg: str, _: float) -> bytes:
+    """Turn an SVG into a page of PDF of its own size, as lines and letters."""
+    import typst
+
+    page = b'#set page(width: auto, height: auto, margin: 0pt)\n#image("picture.svg")\n'
+    compile_page: Any = typst.compile
+    document: bytes = compile_page({"main": page, "picture.svg": svg.encode()})
+    return document
+
+
+_CONVERTERS = {"png": ("resvg-py", "png"), "pdf": ("typst", "pdf")}  # the package, and the extra that brings it
+
+
+def _converter(picture_format: str) -> Callable[[str, float], bytes] | None:
+    module, convert = {"png": ("resvg_py", to_png), "pdf": ("typst", to_pdf)}[picture_format]
+    return convert if find_spec(module) else None
 
 
 def _tell(key: str, edges: int) -> None:
     print(say("layout", key, language_of_locale(), edges=edges), file=sys.stderr)
 
 
-def _run(source: str, picture_format: str, engine: str, seconds: float) -> bytes:
+def _run(source: str, engine: str, seconds: float) -> bytes:
     """Run one of the two Graphvizes; raise TimeoutError where it does not end, or ends without an answer."""
     if shutil.which("dot"):
-        return _by_program(source, picture_format, engine, seconds)
+        return _by_program(source, ["dot", "-Tsvg", f"-K{engine}"], seconds)
     return _wheel.render(source, engine, seconds)
 
 
-def _by_program(source: str, picture_format: str, engine: str, seconds: float) -> bytes:
-    command = ["dot", f"-T{picture_format}", f"-K{engine}"]
-    if picture_format == "png":
-        command.append(f"-Gdpi={_DOTS_PER_INCH}")
+def _by_program(source: str, command: list[str], seconds: float) -> bytes:
     try:
         done = subprocess.run(command, input=source.encode(), capture_output=True, check=False, timeout=seconds)
     except subprocess.TimeoutExpired:
