@@ -1,4 +1,4 @@
-"""The README's commands and its Python blocks run as they stand there.
+"""The commands and the Python blocks of both READMEs run as they stand there.
 
 The commands that install and that test are run by `.ci/run`, which takes them from the README as well.
 """
@@ -13,25 +13,38 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+READMES = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md")}
+COMMANDS = {
+    name: [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    for name, text in READMES.items()
+}
+ALL = sorted({command for commands in COMMANDS.values() for command in commands})
 LEFT_TO_CI = re.compile(r"python3 -m venv|-m pip install|-m pytest|tests/benchmarks/")
 DEMO = re.compile(r"\.venv/bin/python (demos/\w+\.py)$")  # `test_demos` runs them all
 
 
-def test_its_python_blocks_print_what_they_say(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("name", "least"), [("README.md", 40), ("README.zh-CN.md", 25)])
+def test_its_python_blocks_print_what_they_say(name, least, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    results = doctest.testfile(str(ROOT / "README.md"), module_relative=False, encoding="utf-8")
+    results = doctest.testfile(str(ROOT / name), module_relative=False, encoding="utf-8")
     assert results.failed == 0
-    assert results.attempted > 40
+    assert results.attempted > least
 
 
 def test_there_is_one_command_for_each_thing():
     for wanted in ("python3 -m venv .venv", ".venv/bin/scalargrad example", ".venv/bin/python -m pytest -n auto"):
-        assert COMMANDS.count(wanted) == 1
+        assert COMMANDS["README.md"].count(wanted) == 1
 
 
-@pytest.mark.parametrize("command", [line for line in COMMANDS if not (LEFT_TO_CI.search(line) or DEMO.match(line))])
+@pytest.mark.parametrize("name", READMES)
+def test_it_begins_with_one_picture_one_command_and_one_page_to_click(name):
+    beginning = READMES[name].split("\n## ")[0]
+    shown = [beginning.index(what) for what in ("![", "uvx --from git+", "(demos/steps.html)")]
+    assert shown == sorted(shown)
+    assert beginning.count("![") == beginning.count("```text") == 1
+
+
+@pytest.mark.parametrize("command", [line for line in ALL if not (LEFT_TO_CI.search(line) or DEMO.match(line))])
 def test_the_command_runs(command, tmp_path):
     program, *arguments = shlex.split(command)
     if program.endswith("scalargrad"):
@@ -44,11 +57,14 @@ def test_the_command_runs(command, tmp_path):
     assert result.stdout
 
 
-@pytest.mark.parametrize("demo", [match[1] for match in map(DEMO.match, COMMANDS) if match])
+@pytest.mark.parametrize("demo", [match[1] for match in map(DEMO.match, ALL) if match])
 def test_the_demo_is_there(demo):
     assert (ROOT / demo).is_file()
 
 
-@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#:]+)\)", README))
-def test_every_file_that_the_readme_shows_is_there(target):
-    assert (ROOT / target).is_file()
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [(name, target) for name, text in READMES.items() for target in re.findall(r"\]\(([^)#:]+)\)", text)],
+)
+def test_every_file_that_a_readme_shows_is_there(name, target):
+    assert (ROOT / target).exists()
