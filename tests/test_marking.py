@@ -127,8 +127,8 @@ def test_an_expression_of_rounded_numbers_is_right(sheet):
 
 
 @pytest.mark.parametrize(
-    "given", ["__import__('os').system('true')", "open('x')", "().__class__", "lambda: 1", "x1*w1", "1 if 1 else 0",
-              "9**9**9**9", "1/0", "log(-1)", "0.85 = 0.85", "exec", "((((", "1"*3000 + "+"]
+    "given", ["__import__('os').system('true')", "open('x')", "().__class__", "lambda x", "x1*w1", "1 if 1 else 0",
+              "9**9**9**9", "1/0", "log(-1)", "exec", "((((", "1"*3000 + "+"]
 )  # fmt: skip
 def test_what_is_no_expression_of_numbers_is_unreadable_and_never_run(sheet, given):
     assert sheet.check(f"1: {given}").marks[0].verdict == "unreadable"

@@ -24,16 +24,15 @@ def test_a_faded_set_prints_each_network_on_two_pages_with_every_formula_whole(b
     sheets = faded(two_output().root, 4, ("values", "gradients", "updated parameters"), **options)
     context = browser.new_context(offline=True)
     try:
-        for number, sheet in enumerate(sheets):
-            for key in (False, True):
-                path = tmp_path / f"{number}.html"
-                path.write_text(sheet.html(key), encoding="utf-8")
-                page = context.new_page()
-                page.emulate_media(media="print")
-                page.goto(path.as_uri())
-                assert page.evaluate(BROKEN) == []
-                printed = page.pdf(prefer_css_page_size=True)
-                assert len(re.findall(rb"/Type\s*/Page\b", printed)) <= 2
-                page.close()
+        for number, sheet in enumerate([*sheets, sheets[-1]]):
+            path = tmp_path / f"{number}.html"
+            path.write_text(sheet.html(key=number == len(sheets)), encoding="utf-8")
+            page = context.new_page()
+            page.emulate_media(media="print")
+            page.goto(path.as_uri())
+            assert page.evaluate(BROKEN) == []
+            printed = page.pdf(prefer_css_page_size=True)
+            assert len(re.findall(rb"/Type\s*/Page\b", printed)) <= 2
+            page.close()
     finally:
         context.close()

@@ -21,7 +21,7 @@ DIGITS = 6
 
 
 def inject(sheet):
-    """Write every slip's number into its blank, all others right; count those that change it, and the named."""
+    """Write every slip's number into its blank alone; count those that change it, and those that are named."""
     right = {line.blank: line.written(sheet.digits) for line in sheet.blanks}
     assert all((mark.verdict, mark.slips) == ("right", ()) for mark in sheet.marker.mark(right))
     injected = named = 0
@@ -30,14 +30,14 @@ def inject(sheet):
             written = number_text(number, sheet.digits)
             if written != right[line.blank]:
                 injected += 1
-                named += key in sheet.marker.mark(right | {line.blank: written})[line.blank - 1].slips
+                named += key in sheet.marker.mark({line.blank: written})[line.blank - 1].slips
     return injected, named
 
 
 def random_graph(generator):
-    """Record a dozen operations of the table on labelled leaves; most of the results have labels too."""
+    """Record eight operations of the table on labelled leaves; most of the results have labels too."""
     values = [Value(round(generator.uniform(0.3, 1.7), 2), label) for label in ("x1", "x2", "w1", "w2", "b1")]
-    while len(values) < 17:
+    while len(values) < 13:
         rule = generator.choice(list(RULES.values()))
         operands = generator.choices(values, k=len(rule.operands))
         try:
@@ -71,7 +71,7 @@ def test_at_least_95_percent_of_the_slips_are_named_on_random_graphs():
         there, told = inject(sheet)
         injected, named = injected + there, named + told
     assert graphs == 100
-    assert injected > 10_000
+    assert injected > 8_000
     assert named >= 0.95 * injected, (named, injected)
 
 

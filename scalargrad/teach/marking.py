@@ -120,15 +120,12 @@ class Marker:
         """Read a line for each blank: its number or its name or both, then the answer. What is none comes back too."""
         blanks = {line.blank for line in self.sheet.blanks}
         names = {on_one_line(line.name, self.sheet.lang): line.blank for line in reversed(self.sheet.blanks)}
-        by_length = sorted(filter(None, names), key=len, reverse=True)
         given: dict[int, str] = {}
         strange = []
         for written in filter(None, map(str.strip, re.split(r"[;\n]", text))):
             number = _BLANK.match(written)
-            rest = written[number.end() :] if number else written
-            named = next((name for name in by_length if re.match(rf"{re.escape(name)}(?:\s*[:=]|\s)", rest)), "")
-            blank = int(number[1] or number[2]) if number else names.get(named, 0)
-            answer = rest.removeprefix(named).lstrip(" \t:=")
+            name, answer = _parted(written[number.end() :] if number else written, names)
+            blank = int(number[1] or number[2]) if number else names.get(name, 0)
             if blank in blanks and answer:
                 given[blank] = answer
             else:
@@ -148,7 +145,7 @@ class Marker:
             answer = _read_number(text)
             mark = self._mark(line, text, answer, own, strays)
             marks.append(mark)
-            if mark.verdict != "right":
+            if mark.verdict != "right" and (answer or self._leads(line, strays)):
                 number = answer.number if answer else self._worked_out(line, own)
                 if not isclose(number, line.answer, rel_tol=1e-12):
                     strays.add(line.symbol)
@@ -164,7 +161,7 @@ class Marker:
         verdict = self._verdict(answer, line.answer, self._rounding[line.blank])
         if verdict == "right":
             return Mark(line.blank, name, text, "right")
-        leads = [symbol for symbol in line.work.needs if symbol in strays] if line.work else []
+        leads = self._leads(line, strays)
         if leads and self._verdict(answer, self._worked_out(line, own), self._rounded_inputs(line, own)) == "right":
             return Mark(line.blank, name, text, "follows", (), tuple(sorted(self._blanks[symbol] for symbol in leads)))
         wrong = [*self._slips_of(line), *(line.work.wrong(own) if leads and line.work else ())]
@@ -173,6 +170,10 @@ class Marker:
         hits = [(key, number) for key, number in wrong if self._verdict(answer, number, rounding) == "right"]
         slips = dict.fromkeys(key for key, number in hits if verdict == "wrong" or isclose(answer.number, number))
         return Mark(line.blank, name, text, verdict, tuple(slips))
+
+    def _leads(self, line: Line, strays: set[str]) -> list[str]:
+        """List the numbers that a blank takes and that are not the right ones."""
+        return [symbol for symbol in line.work.needs if symbol in strays] if line.work and strays else []
 
     def _worked_out(self, line: Line, numbers: Mapping[str, float]) -> float:
         """Work a blank out from given numbers; where they leave an operation's domain it is the right answer."""
@@ -195,6 +196,8 @@ class Marker:
         """Tell whether an answer is a number, rounded or cut off to the digits that are given."""
         if isclose(answer.number, right, rel_tol=1e-12, abs_tol=1e-15):
             return "right"
+        if answer.unit and abs(answer.number - right) > 2 * float(answer.unit) + rounding:
+            return "wrong"  # by far: most are, and exact arithmetic is slow
         exact = Decimal(repr(right))
         unit = answer.unit or _unit(Decimal(number_text(right, self.sheet.digits)))
         is_cut_off = answer.exact * exact >= 0 and 0 <= abs(exact) - abs(answer.exact) < unit
@@ -232,6 +235,17 @@ class Marker:
 def on_one_line(name: Name, lang: str) -> str:
     """Write a name without what parts one answer from the next: a semicolon, the end of a line."""
     return re.sub(r"[;\s]+", " ", name.written(lang)).strip()
+
+
+def _parted(written: str, names: Mapping[str, int]) -> tuple[str, str]:
+    """Part a line into a name and an answer, at its last sign of equality or colon, or else after a known name."""
+    if sign := re.fullmatch(r"(.*)[:=](.*)", written, re.DOTALL):
+        return " ".join(sign[1].rstrip(" :=").split()), sign[2].strip()
+    words = written.split()
+    for count in range(len(words) - 1, 0, -1):
+        if (name := " ".join(words[:count])) in names:
+            return name, " ".join(words[count:])
+    return "", written
 
 
 def _mark_choice(line: Line, text: str) -> Mark:

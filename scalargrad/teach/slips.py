@@ -429,7 +429,7 @@ def _rule(node: Value) -> Rule:
 
 
 def _is_own(rule: Rule) -> bool:
-    return RULES.get(rule.name) is not rule
+    return rule.name not in RULES  # a power of a plain number has a row of its own under the same name
 
 
 def _branch(form: Expression, node: Value) -> Expression:
