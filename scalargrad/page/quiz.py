@@ -17,6 +17,8 @@ from .data import Graph
 
 Tree: TypeAlias = "str | float | list[Any]"
 
+_LARGEST = 200  # nodes; the slips of a larger graph would be most of its page
+
 _SIGNS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 
 
@@ -31,12 +33,14 @@ def tables() -> dict[str, Any]:
 
 
 def describe(graph: Graph, learning_rate: float) -> dict[str, Any]:
-    """Give the slips with the formulas of a graph, by view and node, and the gradients that each mistake leads to."""
-    views = {name: view_of(graph.root, name) for name in ("operations", "quantities")}
-    return {
-        "slips": {name: _of_view(graph, view) for name, view in views.items()},
-        "mistaken": _mistaken(graph, learning_rate),
-    }
+    """Give the slips with the formulas of a graph, by view and node, and the gradients that each mistake leads to.
+
+    Of a large graph there are none: there the quiz knows the slips with a contribution and with an update.
+    """
+    if len(graph.nodes) > _LARGEST:
+        return {"slips": {}, "mistaken": {}}
+    views = {name: _of_view(graph, view_of(graph.root, name)) for name in ("operations", "quantities")}
+    return {"slips": views, "mistaken": _mistaken(graph, learning_rate)}
 
 
 def _of_view(graph: Graph, view: View) -> dict[str, Any]:

@@ -201,6 +201,8 @@ class Update(NamedTuple):
 
 
 Working: TypeAlias = Formula | Gradient | Update
+_Place: TypeAlias = tuple[Value, int]  # an operation and one of its operands
+_Locals: TypeAlias = Mapping[_Place, Expression]
 
 
 class Workings:
@@ -324,28 +326,43 @@ class Workings:
 
     def _along_edges(self, node: Value, inner: dict[Value, Expression]) -> list[tuple[Expression, list[Slip]]]:
         """Give for each labelled quantity under a node the derivative through all that lies between, and its slips."""
-        between = list(inner)[::-1]
+        between = list(inner)[::-1]  # from the node down
         places = [(here, index) for here in between for index in range(len(here.parents))]
-        right_locals = {place: self._local(*place, inner) for place in places}
+        right = {place: self._local(*place, inner) for place in places}
+        wrong = {place: self._wrong_locals(*place, inner) for place in places} if len(places) <= _MOST_PLACES else {}
+        return [self._along_edge(node, edge.parent, between, right, wrong) for edge in self.view.edges(node)]
 
-        def derivatives(locals_: Mapping[tuple[Value, int], Expression]) -> list[Expression]:
+    def _along_edge(
+        self, node: Value, parent: Value, between: list[Value], right: _Locals, wrong: Mapping[_Place, list[Slip]]
+    ) -> tuple[Expression, list[Slip]]:
+        """Multiply the local derivatives along each way from a node down to one quantity, and add up the ways."""
+        leads = {parent}
+        steps: list[_Place] = []
+        for here in reversed(between):
+            down = [(here, index) for index, below in enumerate(here.parents) if below in leads]
+            leads |= {here} if down else set()
+            steps[:0] = down
+
+        def derivative(locals_: _Locals) -> Expression:
             reached: dict[Value, Expression] = {node: tree.number(1.0)}
-            for here in between:
-                for index, parent in enumerate(here.parents):
-                    path = tree.product(reached[here], locals_[here, index])
-                    reached[parent] = tree.sum_of(reached[parent], path) if parent in reached else path
-            return [tidy(reached[edge.parent]) for edge in self.view.edges(node)]
+            for here, index in steps:
+                path = tree.product(reached[here], locals_[here, index])
+                below = here.parents[index]
+                reached[below] = tree.sum_of(reached[below], path) if below in reached else path
+            return tidy(reached[parent])
 
-        slips: list[list[Slip]] = [[] for _ in self.view.edges(node)]
-        for here, index in places if len(places) <= _MOST_PLACES else ():
-            wrong = self._wrong_locals(here, index, inner)
-            scales = _rule(here).name in ("mul", "div") and any(map(is_number, here.parents))
+        slips = []
+        has_several_ways = len(steps) >= len(leads)
+        for place in steps if wrong else ():
+            rule, operands = _rule(place[0]), place[0].parents
+            scales = rule.name in ("mul", "div") and any(map(is_number, operands))
             left_out = Slip("factor" if scales else "inner", tree.number(1.0))
-            for key, local in [left_out, Slip("path", tree.number(0.0)), *wrong]:
-                for own, expression in zip(slips, derivatives(right_locals | {(here, index): local})):
-                    if key not in ("inner", "path") or not _is_plain(expression):
-                        own.append(Slip(key, expression))
-        return list(zip(derivatives(right_locals), slips))
+            cut = [Slip("path", tree.number(0.0))] if has_several_ways else []
+            for key, local in [left_out, *cut, *wrong[place]]:
+                expression = derivative({**right, place: local})
+                if key != "inner" or not _is_plain(expression):
+                    slips.append(Slip(key, expression))
+        return derivative(right), slips
 
     def _without_bias(self, working: Expression) -> Iterator[Slip]:
         match working:

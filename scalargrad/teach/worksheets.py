@@ -255,6 +255,7 @@ class _Lines:
         self.steps: dict[Value, list[BackwardStep]] = {}
         self.brings: dict[Value, list[Contribution]] = {}
         locals_ = {node: self.workings.derivatives(node) for node in view.order}
+        self.derivatives = {node: view.derivatives(node) for node in view.order}
         for step in record.backward:
             symbol = self.local_symbol(step.node, step.edge)
             self.numbers[symbol] = step.local
@@ -277,7 +278,7 @@ class _Lines:
                 yield Line("values", Name(view.name(node)), written, put_in, node.data, node, symbol, work)
         works = {part.local: part.formula for parts in self.brings.values() for part in parts}
         for node in view.order:
-            for number, (edge, written) in enumerate(zip(view.edges(node), view.derivatives(node))):
+            for number, (edge, written) in enumerate(zip(view.edges(node), self.derivatives[node])):
                 if edge.parent in self.asked:
                     name, symbol = Name(view.name(node), view.name(edge.parent)), self.local_symbol(node, number)
                     put_in = with_numbers(view, node, written)
@@ -303,7 +304,7 @@ class _Lines:
         if len(steps) > _MOST_TERMS:
             return None, None
         view = self.record.view
-        symbols = [tree.product(self.derivative(step.node), view.derivatives(step.node)[step.edge]) for step in steps]
+        symbols = [tree.product(self.derivative(step.node), self.derivatives[step.node][step.edge]) for step in steps]
         numbers = [tree.product(tree.number(step.upstream), tree.number(step.local)) for step in steps]
         return reduce(tree.sum_of, symbols), reduce(tree.sum_of, numbers)
 
