@@ -269,28 +269,35 @@ class _Kernels:
     """The loops that the programs of one source need, each kind once."""
 
     def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.names: dict[str, list[str]] = {"once": [], "each": [], "totals": []}
         self._numbers: dict[tuple[object, ...], int] = {}
+        self._kinds: dict[str, list[tuple[Callable[[str, set[int]], str], set[int]]]] = {
+            where: [] for where in ("once", "each", "totals")
+        }
 
-    def number(self, where: str, signature: tuple[object, ...], write: Callable[[str], str]) -> int:
-        """Give the number of a loop among its kind; write it where it is new."""
+    def number(
+        self, where: str, signature: tuple[object, ...], write: Callable[[str, set[int]], str], members: int
+    ) -> int:
+        """Give the number of a loop among its kind, and note how many members it works on at a time."""
         key = (where, *signature)
+        kind = self._kinds[where]
         if key not in self._numbers:
-            self._numbers[key] = len(self.names[where])
-            name = f"{where}{self._numbers[key]}"
-            self.names[where].append(name)
-            self.texts.append(write(name))
-        return self._numbers[key]
+            self._numbers[key] = len(kind)
+            kind.append((write, set()))
+        number = self._numbers[key]
+        kind[number][1].update(
+            size for size, found in ((_MEMBERS, members // _MEMBERS), (1, members % _MEMBERS)) if found
+        )
+        return number
 
     def write(self) -> str:
         """Write all loops, and the tables of them."""
-        kinds = {"once": "kernel", "each": "kernel", "totals": "total"}
-        lists = [
-            f"static {kinds[where]} *const {where}[] = {{{', '.join([*names, '0'])}}};\n"
-            for where, names in self.names.items()
-        ]
-        return "\n".join([*self.texts, *lists])
+        texts, lists = [], []
+        for where, kind in self._kinds.items():
+            names = [f"{where}{number}" for number in range(len(kind))]
+            texts += [write(name, sizes) for name, (write, sizes) in zip(names, kind)]
+            of = "total" if where == "totals" else "kernel"
+            lists.append(f"static {of} *const {where}[] = {{{', '.join([*names, '0'])}}};\n")
+        return "\n".join([*texts, *lists])
 
 
 class _Tables:
@@ -380,7 +387,7 @@ class _Tables:
             operands = zip(*(definition.operands for definition in definitions if isinstance(definition, Formula)))
             places = [self._table(map(self.at.__getitem__, column)) for column in operands]
             write = partial(_formula_loop, template, group.pattern, where)
-            number = self.kernels.number(where, (template.text, group.pattern), write)
+            number = self.kernels.number(where, (template.text, group.pattern), write, head[0])
             return [number, 5 + len(places), *head, *places]
         words: list[int] = []
         at = self.at
@@ -405,7 +412,8 @@ class _Tables:
                     count = (end - start) * head[0]
                     self.terms += count
                     self.scattered += 0 if modes[0] == _SHARED else count
-            number = self.kernels.number(where, tuple(signature), partial(_sum_loop, tuple(signature), where))
+            write = partial(_sum_loop, tuple(signature), where)
+            number = self.kernels.number(where, tuple(signature), write, head[0])
             words += [number, 5 + len(tables), *head, *tables]
         return words
 
@@ -450,7 +458,7 @@ class _Tables:
                 gathers += [rows, columns, wide, at, self.gathered, 0]
                 self.gathered += rows * wide
             pattern = block.pattern if several == 1 else bytes([VARYING_VARYING] * 2)  # one loop for any number of them
-            number = self.kernels.number("totals", (pattern,), partial(_total_loop, pattern))
+            number = self.kernels.number("totals", (pattern,), partial(_total_loop, pattern), rows)
             totals += [number, 9 + len(uniform), rows, wide, self.sums, left, right, wide, several, *uniform]
             side_by_side = all(row == list(range(row[0], row[0] + columns)) for row in block.parameters)
             table = self._table(chain.from_iterable(block.parameters))
@@ -491,7 +499,7 @@ def _regular(
 _MEMBERS = 4  # worked on at a time, with four vectors of samples each (two, where vectors are short): sums in registers
 
 
-def _formula_loop(template: Template, pattern: bytes, where: str, name: str) -> str:
+def _formula_loop(template: Template, pattern: bytes, where: str, name: str, sizes: set[int]) -> str:
     """Write the loop of a formula over the members of a group."""
     lines = []
     for index, (slot, varies) in enumerate(zip(template.uses, pattern)):
@@ -507,13 +515,13 @@ def _formula_loop(template: Template, pattern: bytes, where: str, name: str) -> 
     return _loop(name, ["for (int64_t k = 0; k < w[2]; k++) {", *_indented(inner), "}"])
 
 
-def _sum_loop(signature: Sequence[_Run], where: str, name: str) -> str:
+def _sum_loop(signature: Sequence[_Run], where: str, name: str, sizes: set[int]) -> str:
     """Write the loop of an ordered sum over the members of a group, some members and vectors at a time."""
     if where == "once":
         body = _sum_body(signature, 1, 1, "double")
         return _loop(name, ["const int64_t c = 0;", "for (int64_t k = 0; k < w[2]; k++) {", *_indented(body), "}"])
     parts = []
-    for members in (_MEMBERS, 1):
+    for members in sorted(sizes, reverse=True):
         for vectors in (4, 2, 1):
             body = _sum_body(signature, members, vectors, "v")
             given = "const i4 *w, const i4 *t, double *s, const double *q, int64_t k, int64_t c"
@@ -533,7 +541,7 @@ def _sum_loop(signature: Sequence[_Run], where: str, name: str) -> str:
         ]
 
     lines = ["int64_t k = 0;"]
-    for members in (_MEMBERS, 1):
+    for members in sorted(sizes, reverse=True):
         lines += [f"for (; k + {members} <= w[2]; k += {members}) {{", *_indented(columns(members)), "}"]
     return "\n".join([*parts, _loop(name, lines)])
 
@@ -586,11 +594,11 @@ def _sum_body(signature: Sequence[_Run], members: int, vectors: int, kind_of_num
     return lines
 
 
-def _total_loop(pattern: bytes, name: str) -> str:
+def _total_loop(pattern: bytes, name: str, sizes: set[int]) -> str:
     """Write the loop that adds a table of gradients up over the rows, in their order, with lanes over parameters."""
     given = "const i4 *w, const i4 *t, const double *s, const double *x, const double *c, double *g"
     parts = []
-    for members in (_MEMBERS, 1):
+    for members in sorted(sizes, reverse=True):
         for vectors in (4, 2, 1):
             body = "\n".join(_indented(_total_body(pattern, members, vectors)))
             guard = "" if vectors == 1 else f"#if WIDTH {'==' if vectors == 4 else '!='} 64\n"
@@ -599,7 +607,7 @@ def _total_loop(pattern: bytes, name: str) -> str:
             )
             parts.append(guard + text + ("#endif\n" if guard else ""))
     lines = ["int64_t j = 0;"]
-    for members in (_MEMBERS, 1):
+    for members in sorted(sizes, reverse=True):
         inner = [
             "int64_t i = 0;",
             "#if WIDTH == 64",
