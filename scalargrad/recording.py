@@ -45,7 +45,7 @@ def bind({words}):
 
 def source_of(rule: Rule) -> str:
     """Write the Python source of a rule: a function `bind` that takes the words and gives back the operation."""
-    formulas = {"y": rule.formula, **dict(zip(("da", "db"), rule.partials))}
+    formulas = {"y": rule.formula, **dict(zip(("da", "db"), rule.computed))}
     can_overflow = [
         name for name, formula in formulas.items() if name == "y" or any(sign in formula for sign in "+*/(")
     ]

@@ -24,12 +24,22 @@ class Rule:
     domain: str = ""  # what the operands must satisfy, for the error message
     functions: Mapping[str, Callable[..., float]] = field(default_factory=dict, repr=False)  # a student's own
     number: str = ""  # the operand that is a plain number, which has no derivative: the b of x**2
+    with_digits: tuple[str, ...] = ()  # the partials for an engine, where the form that a class reads loses digits
 
     @property
     def operands(self) -> tuple[str, ...]:
         """The names of the operands: `("a",)` or `("a", "b")`."""
         return ("a", "b")[: len(self.partials)]
 
+    @property
+    def computed(self) -> tuple[str, ...]:
+        """The local derivatives as an engine computes them."""
+        return self.with_digits or self.partials
+
+
+# Far out y is 1 to all its digits, and 1 - y has none left; there the input has them.
+_SIGMOID = "y * (1 - y) if a < 4 else exp(-a) * y * y"
+_TANH = "1 - y * y if a * a < 4 else exp(-2 * abs(a)) * (1 + abs(y)) * (1 + abs(y))"
 
 # Where a derivative does not exist the row holds a documented choice. It is PyTorch's where relu, leaky_relu and
 # abs have at 0 the derivative 0, 0.01 and 0, elu the second derivative 0, and where for a = b maximum and minimum give
@@ -66,8 +76,14 @@ RULES: dict[str, Rule] = {
         Rule("arctan", "arctan(a)", ("1 / (1 + a * a)",)),
         Rule("sinh", "sinh(a)", ("cosh(a)",)),
         Rule("cosh", "cosh(a)", ("sinh(a)",)),
-        Rule("tanh", "tanh(a)", ("1 - y * y",)),
-        Rule("sigmoid", "1 / (1 + exp(-a)) if a >= 0 else exp(a) / (1 + exp(a))", ("y * (1 - y)",), symbol="σ"),
+        Rule("tanh", "tanh(a)", ("1 - y * y",), with_digits=(_TANH,)),
+        Rule(
+            "sigmoid",
+            "1 / (1 + exp(-a)) if a >= 0 else exp(a) / (1 + exp(a))",
+            ("y * (1 - y)",),
+            symbol="σ",
+            with_digits=(_SIGMOID,),
+        ),
         Rule("relu", "0 if a <= 0 else a", ("1 if a > 0 else 0",)),
         Rule("leaky_relu", "0.01 * a if a <= 0 else a", ("1 if a > 0 else 0.01",)),
         Rule("elu", "expm1(a) if a <= 0 else a", ("exp(a) if a < 0 else 1",)),
@@ -122,7 +138,7 @@ def _check(rules: Mapping[str, Rule]) -> None:
     if missing := PRIMITIVES.keys() - rules.keys():
         raise ValueError(f"rules: the primitive {min(missing)} has no row")
     for name, rule in rules.items():
-        called = {word for text in (rule.formula, *rule.partials) for word in re.findall(r"\w+(?=\()", text)}
+        called = {word for text in (rule.formula, *rule.computed) for word in re.findall(r"\w+(?=\()", text)}
         if unknown := called - (PRIMITIVES.keys() | rules.keys() - {name}):
             raise ValueError(f"rules: the row {name} calls {min(unknown)}, which is no primitive and no other row")
 

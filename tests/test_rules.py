@@ -6,6 +6,7 @@ import math
 import pytest
 import sympy
 
+from scalargrad import Value
 from scalargrad.primitives import PRIMITIVES, read_table
 from scalargrad.rules import FUNCTIONS, RULES, Rule, _check, function_of, with_floats
 
@@ -137,6 +138,17 @@ def test_each_language_has_the_words_that_the_table_gives_it(language):
     for said in PRIMITIVES.values():
         module, _, function = getattr(said, language).rpartition(".")
         assert callable(getattr(importlib.import_module(module or "builtins"), function))
+
+
+@pytest.mark.parametrize("a", [-700.0, -37.0, -4.1, -2.1, -1.9, 0.3, 1.9, 2.1, 3.9, 4.1, 10.0, 37.0, 300.0, 700.0])
+@pytest.mark.parametrize("name", ["sigmoid", "tanh"])
+def test_local_derivatives_keep_their_digits_however_far_out(name, a):
+    """Where 1 - y has none left: of sigmoid at 37, y is 1, and the derivative 8.5e-17."""
+    (partial,) = getattr(Value(a), name)().partials
+    derivative = sympy.diff(symbolic(RULES[name].formula), sympy.Symbol("a", real=True))
+    expected = derivative.subs(sympy.Symbol("a", real=True), sympy.Rational(str(a))).evalf(30)
+    assert partial == pytest.approx(float(expected), rel=1e-14)
+    assert RULES[name].partials == {"sigmoid": ("y * (1 - y)",), "tanh": ("1 - y * y",)}[name]  # what a class reads
 
 
 def test_sigmoid_keeps_its_small_values():

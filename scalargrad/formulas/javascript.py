@@ -72,17 +72,16 @@ def module(rules: Iterable[Rule]) -> tuple[str, dict[Rule, int]]:
 
 
 def _called(rule: Rule) -> list[str]:
-    trees = [parse(formula) for formula in (rule.formula, *rule.partials)]
+    trees = [parse(formula) for formula in (rule.formula, *rule.computed)]
     calls = [part.func for tree in trees for part in ast.walk(tree) if isinstance(part, ast.Call)]
     return [function.id for function in calls if isinstance(function, ast.Name)]
 
 
 def _row(rule: Rule, notation: JavaScript) -> str:
     names = ", ".join(rule.operands)
-    trees = [parse(formula) for formula in rule.partials]
     value = _arrow(names, parse(rule.formula), notation)
-    partials = ", ".join(_arrow(f"{names}, y", tree, notation) for tree in trees)
-    branches = ", ".join(_arrow(f"{names}, y", _branch(tree), notation) for tree in trees)
+    partials = ", ".join(_arrow(f"{names}, y", tree, notation) for tree in map(parse, rule.computed))
+    branches = ", ".join(_arrow(f"{names}, y", _branch(tree), notation) for tree in map(parse, rule.partials))
     return (
         f"{{ name: {as_data(rule.name)}, domain: {as_data(rule.domain)}, "
         f"value: {value}, partials: [{partials}], branches: [{branches}] }}"

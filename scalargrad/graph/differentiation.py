@@ -79,7 +79,7 @@ def _partial(node: Value, rule: Rule, index: int) -> Term:
         name: operand.data if operand.op is CONSTANT else operand for name, operand in operands.items()
     }
     own = {name: _checked(rule, name, function) for name, function in rule.functions.items()}
-    chosen = tree.substitute(tree.parse(rule.partials[index]), {}, numbers)
+    chosen = tree.substitute(tree.parse(rule.computed[index]), {}, numbers)
     return _evaluate(chosen, words | {"y": node}, own)
 
 
