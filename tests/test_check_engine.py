@@ -21,11 +21,11 @@ from scalargrad.rules import RULES
 from scalargrad.teach.engines import wrong_partials
 from scalargrad.teach.engines.cases import STRUCTURES, TWICE, Form, agree, points, right
 from scalargrad.teach.engines.findings import PARTS
-from scalargrad.teach.engines.passes import EVERY_ORDER, Habits, run
 from scalargrad.teach.engines.probe import Engine, Names
 from scalargrad.teach.engines.process import Limits, check_file
 from scalargrad.teach.engines.report import Report
 from scalargrad.teach.engines.stages import STAGES, examine
+from scalargrad.teach.passes import EVERY_ORDER, Habits, run
 
 ROOT = Path(__file__).parent.parent
 TUPLES = Names("value", "gradient", "run")
@@ -77,7 +77,7 @@ def test_a_seeded_bug_is_named_with_its_place(edit, tmp_path):
     for lang in LANGUAGES:
         assert place.source in report.text(lang)
     for shown in report.as_data()["findings"]:  # on the graph that is shown, it shows
-        assert shown["first_wrong"] or not shown["graph"]
+        assert shown["first_wrong"] or not shown["numbers"]
 
 
 # --- two bugs --------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from ..graph.tracing import Trace, trace
 from ..graph.views import Operations
 from ..messages import catalogue, language_of_locale, say
 from ..rules import Rule, function_of
+from .passes import Habits, run
 
 Gradients: TypeAlias = dict[Value, float]
 
@@ -127,12 +128,7 @@ def _partial(rule: Rule, index: int) -> Callable[..., float]:
     return function_of(rule, rule.partials[index], [*rule.operands, "y"])
 
 
-def _zeros(setting: _Setting) -> Gradients:
-    return {**dict.fromkeys(setting.trace.gradients, 0.0), setting.trace.view.root: 1.0}
-
-
 def _recursion(setting: _Setting) -> tuple[Gradients, Gradients]:
-    """`def back(v): v._backward(); for p in v.parents: back(p)`, with a stack in the place of the recursion."""
     order = setting.trace.view.order
     visits = dict.fromkeys(order, 0)
     visits[order[-1]] = 1
@@ -146,21 +142,12 @@ def _recursion(setting: _Setting) -> tuple[Gradients, Gradients]:
             f"recursion without topological order: comes to the {len(order)} nodes more than {_MOST_VISITS} times, "
             "once for every path; take a graph with fewer paths"
         )
-    wrong = _zeros(setting)
-    waiting = [order[-1]]
-    while waiting:
-        node = waiting.pop()
-        for parent, local in zip(node.parents, node.partials):
-            wrong[parent] += wrong[node] * local
-        waiting += reversed(node.parents)
-    return setting.trace.gradients, wrong
+    return setting.trace.gradients, run([order[-1]], Habits(order="recursion"), {})
 
 
 def _assignment(setting: _Setting) -> tuple[Gradients, Gradients]:
-    wrong = _zeros(setting)
-    for step in setting.trace.backward:
-        wrong[step.parent] = wrong[step.node] * step.local
-    return setting.trace.gradients, wrong
+    everywhere = frozenset({(None, 0), (None, 1)})
+    return setting.trace.gradients, run([setting.trace.view.root], Habits(assigned=everywhere), {})
 
 
 def _not_zeroed(setting: _Setting) -> tuple[Gradients, Gradients]:
@@ -175,9 +162,7 @@ def _not_zeroed(setting: _Setting) -> tuple[Gradients, Gradients]:
 def _not_reset(setting: _Setting) -> tuple[Gradients, Gradients]:
     """Two calls of backward on one graph: the right ones give the leaves twice the gradient, and no node more."""
     once = setting.trace.gradients
-    wrong = {**once, setting.trace.view.root: 1.0}
-    for step in setting.trace.backward:
-        wrong[step.parent] += wrong[step.node] * step.local
+    wrong = run([setting.trace.view.root] * 2, Habits(between="kept"), {})
     return {node: grad if node.parents else 2 * grad for node, grad in once.items()}, wrong
 
 

@@ -358,6 +358,30 @@ EDITS = [
         "                order.append(node)\n\n        visit(self)\n",
         "visit",
     ),
+    Edit(
+        "one gradient for all",
+        "graph.shared gradient",
+        "class Value:\n",
+        "class Value:\n    kept = [0.0]\n\n    @property\n    def grad(self):\n        return self.kept[0]\n\n"
+        "    @grad.setter\n    def grad(self, number):\n        self.kept[0] = number\n\n",
+        "grad",
+    ),
+    Edit(
+        "gradients kept by number",
+        "graph.shared by number",
+        "class Value:\n",
+        "class Value:\n    kept = {}\n\n    @property\n    def grad(self):\n"
+        "        return self.kept.get(self.data, 0.0)\n\n"
+        "    @grad.setter\n    def grad(self, number):\n        self.kept[self.data] = number\n\n",
+        "grad",
+    ),
+    Edit(
+        "no plain number in add",
+        "numbers.refused",
+        "    def __add__(self, other):\n        other = other if isinstance(other, Value) else Value(other)\n",
+        "    def __add__(self, other):\n",
+        "__add__",
+    ),
     # networks
     Edit(
         "one weight for all",

@@ -11,10 +11,10 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple
 
 from ...engine import Value
+from ..passes import Habits, run, ties
 from . import wrong_partials
 from .cases import Case, Form, agree, alone, right
 from .findings import PARTS, Finding
-from .passes import Habits, run, ties
 from .places import Place
 from .probe import Engine, Graph, Recorded
 
@@ -68,13 +68,12 @@ class Examination:
         """Run a case in the engine, once, and give its numbers, or the exception that it ended in."""
         if case not in self._seen:
             try:
-                self._seen[case] = self.run_case(case)
+                self._seen[case] = self._run(case)
             except Exception as error:  # a student's code may raise anything
                 self._seen[case] = error
         return self._seen[case]
 
-    def run_case(self, case: Case) -> Seen:
-        """Run a case in the engine. Raises what it raises."""
+    def _run(self, case: Case) -> Seen:
         engine = self.engine
         quantities = case.record(engine.leaf, engine.functions)
         values = {name: engine.data(quantity) for name, quantity in quantities.items()}

@@ -6,7 +6,9 @@ Reads an examination, and adds to it what it finds.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from math import trunc
+from typing import Any
 
 from . import places, wrong_partials
 from .cases import FUNCTIONS, Case, Form, agree, alone, forms, points, right
@@ -42,12 +44,39 @@ def made(exam: Examination) -> None:
         exam.add("class.shared", "graph", place=places.of_function(engine.made.__new__) or init)
         engine.cleans = exam.are_shared = True
         return
+    if not hasattr(leaf, engine.names.grad):  # it may be there after backward alone
+        with suppress(Exception):
+            engine.backward(leaf + other)
+        if not hasattr(leaf, engine.names.grad):
+            exam.add("class.attribute", "values", place=init, name=engine.names.grad)
+            raise Stop
+        leaf, other = engine.leaf(0.75), engine.leaf(0.75)
+    _shared_gradients(exam, leaf, other)
     start = getattr(leaf, engine.names.grad, None)
     if start is not None and not agree(engine.grad(leaf), 0.0):
         exam.add("class.start", "seed", place=init, got_text=f"{engine.grad(leaf):g}")
         engine.cleans = True
     if getattr(engine.made, "__hash__", None) is None:
         _without_hash(exam)
+
+
+def _shared_gradients(exam: Examination, leaf: Any, other: Any) -> None:
+    """Find whether a gradient that one object gets is another's as well, by writing one."""
+    engine = exam.engine
+    third = engine.leaf(0.25)
+    before = getattr(leaf, engine.names.grad, None)
+    try:
+        setattr(leaf, engine.names.grad, 3.0)
+        by_number, by_all = (agree(engine.grad(one), 3.0) for one in (other, third))
+        setattr(leaf, engine.names.grad, before)
+    except Exception:  # a gradient that cannot be written
+        return
+    if by_number:
+        key = "graph.shared gradient" if by_all else "graph.shared by number"
+        exam.add(key, "graph", place=places.of_gradient(engine))
+        if not hasattr(leaf, "__dict__"):
+            raise Stop
+        exam.helped.enter_context(engine.gradients_of_their_own())
 
 
 def _without_hash(exam: Examination) -> None:
@@ -87,7 +116,7 @@ def _value(exam: Examination, form: Form) -> None:
         try:
             quantities = tried.record(exam.engine.leaf, exam.engine.functions)
         except Exception as error:
-            _refused(exam, form, error)
+            _refused(exam, form, tried, error)
             return
         result = quantities["y"]
         if not isinstance(result, exam.engine.made):
@@ -150,7 +179,7 @@ def _is_made_of_wrong(exam: Examination, tried: Case, form: Form) -> bool:
     return False
 
 
-def _refused(exam: Examination, form: Form, error: Exception) -> None:
+def _refused(exam: Examination, form: Form, tried: Case, error: Exception) -> None:
     part = "numbers" if form.kinds in _WITH_A_NUMBER else "values"
     plain = Form(form.op, "vv")
     if form.op in FUNCTIONS and form.kinds in _WITH_A_NUMBER:
@@ -166,13 +195,13 @@ def _refused(exam: Examination, form: Form, error: Exception) -> None:
         own = exam.engine.method(form)
         said = {finding.values.get("error") for finding in exam.found if finding.part == "numbers"}
         if own is None or named(error) not in said:
-            exam.add("numbers.reflected", part, place=place, form=shown_form(form), error=named(error))
+            exam.add("numbers.reflected", part, tried, place, form=shown_form(form), error=named(error))
     elif form.kinds == "vn" and plain in exam.forms:
-        exam.add("numbers.refused", part, place=place, form=shown_form(form), error=named(error))
+        exam.add("numbers.refused", part, tried, place, form=shown_form(form), error=named(error))
     elif form.kinds == "vn" and form.op != "pow":
         return  # the form with two values was refused already
     elif form.kinds != "nv":
-        exam.add("value.raises", part, place=place, form=shown_form(form), error=named(error))
+        exam.add("value.raises", part, tried, place, form=shown_form(form), error=named(error))
 
 
 def seed(exam: Examination) -> None:
@@ -182,7 +211,7 @@ def seed(exam: Examination) -> None:
         errors = [seen for seen in map(exam.see, cases) if isinstance(seen, Exception)]
         if len(errors) == len(cases):
             place = places.of_error(exam.engine, errors[0]) or places.of_backward(exam.engine)
-            exam.add("backward.raises", "seed", place=place, error=named(errors[0]))
+            exam.add("backward.raises", "seed", cases[0], place, error=named(errors[0]))
             raise Stop
         first = next(case for case in cases if not isinstance(exam.see(case), Exception))
         without = exam.see(first)
@@ -230,7 +259,7 @@ def derivatives(exam: Examination) -> None:
         errors = [seen for seen in map(exam.see, cases) if isinstance(seen, Exception)]
         if errors:
             place = places.of_error(exam.engine, errors[0]) or places.of_operand(exam.engine, form, 0)
-            exam.add("derivative.raises", "derivatives", place=place, form=shown_form(form), error=named(errors[0]))
+            exam.add("derivative.raises", "derivatives", cases[0], place, form=shown_form(form), error=named(errors[0]))
             exam.score("derivatives", False)
             raised.append(form)
             continue
@@ -320,7 +349,7 @@ def whole_numbers(exam: Examination) -> None:
         seen = exam.see(whole)
         if isinstance(seen, Exception):
             place = places.of_error(exam.engine, seen) or places.of_operation(exam.engine, form)
-            exam.add("numbers.whole raises", "numbers", place=place, form=shown_form(form), error=named(seen))
+            exam.add("numbers.whole raises", "numbers", whole, place, form=shown_form(form), error=named(seen))
         elif not agree(seen.values["y"], right(shown).values["y"]):
             place = places.of_operation(exam.engine, form)
             exam.add("numbers.whole", "numbers", whole, place, of_values=True, form=shown_form(form))

@@ -93,6 +93,13 @@ def of_function(function: Any) -> Place | None:
     return found and found.place(found.node.lineno)
 
 
+def of_gradient(engine: Engine) -> Place | None:
+    """Find where an object gets its gradient: in a property, or else where it is made."""
+    kept = vars(engine.made).get(engine.names.grad)
+    getter = kept.fget if isinstance(kept, property) else None
+    return of_function(getter) or of_function(vars(engine.made).get("__init__"))
+
+
 def of_backward(engine: Engine) -> Place | None:
     """Find where the backward pass begins."""
     return of_function(getattr(engine.made, engine.names.backward, None))

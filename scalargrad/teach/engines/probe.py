@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, wraps
+from inspect import getattr_static
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from ...engine import CONSTANT, Value, as_float, record
@@ -85,8 +87,8 @@ class Engine:
         return float(getattr(quantity, self.names.data))
 
     def grad(self, quantity: Any) -> float:
-        """Read the gradient of a quantity; where none has arrived and it is None, that is 0."""
-        found = getattr(quantity, self.names.grad)
+        """Read the gradient of a quantity; where none has arrived yet, that is 0."""
+        found = getattr(quantity, self.names.grad, None)
         return 0.0 if found is None else float(found)
 
     def backward(self, root: Any) -> None:
@@ -159,7 +161,8 @@ class Engine:
                 for op, function in functions.items()
             }
             for form, name in _watched_names():
-                if isinstance(found := getattr(self.made, name, None), _FUNCTION_TYPES):
+                found = getattr_static(self.made, name, None)
+                if isinstance(found, FunctionType):
                     changed.append((self.made, name, vars(self.made).get(name)))
                     setattr(self.made, name, self._watcher(form, found))
             yield
@@ -170,6 +173,21 @@ class Engine:
                     delattr(owner, name)
                 else:
                     setattr(owner, name, before)
+
+    @contextmanager
+    def gradients_of_their_own(self) -> Iterator[None]:
+        """Let each object keep a gradient of its own for a while, whatever the class does to share them."""
+        key = f"{self.names.grad} of its own"
+        before = vars(self.made).get(self.names.grad)
+        own = property(lambda made: vars(made).get(key, 0.0), lambda made, number: vars(made).update({key: number}))
+        setattr(self.made, self.names.grad, own)
+        try:
+            yield
+        finally:
+            if before is None:
+                delattr(self.made, self.names.grad)
+            else:
+                setattr(self.made, self.names.grad, before)
 
     @contextmanager
     def compared_by_identity(self) -> Iterator[None]:
@@ -187,9 +205,11 @@ class Engine:
         binary = len(form.rule.partials) == 2
 
         @wraps(method)
-        def watch(*operands: Any) -> Any:
-            result = method(*operands)
+        def watch(*operands: Any, **options: Any) -> Any:
+            result = method(*operands, **options)
             calls = self._calls
+            if calls is None and not self.cleans:
+                return result
             if not isinstance(result, self.made) or any(result is operand for operand in operands):
                 return result
             self._clean(result)
@@ -222,9 +242,6 @@ class Engine:
             nodes[id(call.result)] = made
             kept[made] = call.form
         return Graph({name: node(quantity) for name, quantity in found.quantities.items()}, kept)
-
-
-_FUNCTION_TYPES = (type(lambda: None), type(print))
 
 
 def _names(op: str) -> tuple[str, ...]:

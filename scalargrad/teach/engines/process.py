@@ -199,9 +199,12 @@ def child() -> NoReturn:
         write(key=key, place=place and place._asdict(), values=values)
         os._exit(0)
 
+    started: list[str] = []
+
     def watch(event: str, arguments: Any) -> None:
         if event in _STARTS:
-            report("process.starts", event=event)
+            started.append(event)
+            raise PermissionError(f"check-engine: starts no other process, as {event} would")
 
     write(stage="import")
     sys.path.insert(0, job["folder"])
@@ -215,6 +218,7 @@ def child() -> NoReturn:
 
     try:
         module = importlib.import_module(job["module"])
+        started.clear()  # what a library tried and could do without, as when it looks for fonts
         names = Names(*job["names"])
         engine = Engine(_class_of(module, job["class"], names, report), vars(module), names)
         verdict = examine(engine, say)
@@ -223,7 +227,11 @@ def child() -> NoReturn:
     except SystemExit:
         report("process.exits")
     except BaseException as error:  # a student's code may raise anything
+        if started:
+            report("process.starts", event=started[0])
         report("process.raises", _place(error, Path(job["folder"])), error=named(error))
+    if started:
+        report("process.starts", event=started[0])
     write(findings={**verdict._asdict(), "found": [finding.as_data() for finding in verdict.found]})
     os._exit(0)
 

@@ -199,12 +199,13 @@ def _finding_text(finding: Finding, lang: str, mark: str) -> list[str]:
         lines += [indent + where, f"{indent}  {place.source}"]
     lines += ["", paragraph(why, indent, indent)]
     shown = rows(finding)
-    if finding.case is not None and shown:
+    if finding.case is not None:
         lines += ["", indent + say("diagnoses", "smallest", lang), "", *_picture(finding.case, lang, indent + "  ")]
         if len(finding.case.roots) > 1:
             calls = ", ".join(f"{root}.backward()" for root in finding.case.roots)
             lines += ["", f"{indent}  {say('diagnoses', 'after', lang, calls=calls)}"]
-        lines += ["", *_table(shown, lang, indent + "  ")]
+        if shown:
+            lines += ["", *_table(shown, lang, indent + "  ")]
     return lines
 
 

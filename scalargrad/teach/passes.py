@@ -6,17 +6,16 @@ Reads a recorded graph. No graph is changed: each pass works on numbers of its o
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import trunc
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
-from ...engine import Value, topological_order
-from .cases import Form
+from ..engine import Value, topological_order
 
 Gradients: TypeAlias = dict[Value, float]
-Slot: TypeAlias = tuple[Form, int]  # one operand of one form
+Slot: TypeAlias = tuple[Hashable, int]  # one operand of one kind of operation
 
 _MOST_CHOICES = 6  # of operands that may change places
 
@@ -27,7 +26,7 @@ class Habits(NamedTuple):
     order: str = "topological"
     seed: float | None = 1.0  # what the root starts with; None for its own number
     assigned: frozenset[Slot] = frozenset()  # where `=` stands in the place of `+=`
-    upstream: Mapping[Form, str] = MappingProxyType({})  # "missing" or "added", where it is not multiplied
+    upstream: Mapping[Hashable, str] = MappingProxyType({})  # "missing" or "added", where it is not multiplied
     repeats: str = "both"  # or "first", "last": which one is seen where both operands are one value
     between: str = "fresh"  # what a pass does with the gradients that it finds; see `_begin`
     by_value: bool = False  # whether nodes with equal numbers count as one when nodes are remembered
@@ -37,13 +36,14 @@ class Habits(NamedTuple):
 def run(
     roots: Sequence[Value],
     habits: Habits,
-    forms: Mapping[Value, Form],
+    kinds: Mapping[Value, Hashable],
     tie: Callable[[Value], bool] = lambda node: False,
 ) -> Gradients:
     """Run backward from each root in turn, and give the gradients that stand at the end.
 
-    Local derivatives are those that the engine showed with an upstream gradient of 1: where it adds the two, one more
-    than they are. `tie` tells of a node whether its second operand is looked at before its first.
+    `kinds` sorts the operations, for habits that only some have. Local derivatives are those that an engine shows with
+    an upstream gradient of 1: where it adds the two, one more than they are. `tie` tells of a node whether its second
+    operand is looked at before its first.
     """
     gradients: Gradients = {}
     started: set[Value] = set()
@@ -54,20 +54,20 @@ def run(
         _begin(gradients, nodes, habits.between)
         seed = root.data if habits.seed is None else habits.seed
         gradients[root] = seed + (gradients[root] if habits.between == "seed added" else 0.0)
-        used = frozenset(started if habits.between == "used up" else ())
+        used = {"used up": set(started), "all used up": set(nodes if started else ())}.get(habits.between, set())
         started.update(nodes)
         for node, slot in visits(root, habits, tie, gradients):
             if node in used:
                 continue
-            parent, form = node.parents[slot], forms[node]
+            parent, kind = node.parents[slot], kinds.get(node)
             if node.parents.count(parent) == 2 and habits.repeats == ("first" if slot else "last"):
                 continue
             upstream, local = gradients[node], node.partials[slot]
-            how = habits.upstream.get(form, "")
+            how = habits.upstream.get(kind, "")
             contribution = {"": upstream * local, "missing": local, "added": upstream + local - 1}[how]
             if habits.whole:
                 contribution = float(trunc(contribution))
-            before = 0.0 if (form, slot) in habits.assigned else gradients[parent]
+            before = 0.0 if (kind, slot) in habits.assigned else gradients[parent]
             gradients[parent] = before + contribution
     return gradients
 
@@ -116,31 +116,36 @@ class _Way(NamedTuple):
 def _postorder(root: Value, way: _Way, remembers: bool = True) -> list[Value]:
     order: list[Value] = []
     visited: set[float] = set()
-
-    def visit(node: Value) -> None:
-        if way.key(node) not in visited:
+    waiting = [(root, False)]
+    while waiting:
+        node, is_done = waiting.pop()
+        if is_done:
+            order.append(node)
+        elif way.key(node) not in visited:
             if remembers:
                 visited.add(way.key(node))
-            for parent in way.parents(node):
-                visit(parent)
-            order.append(node)
-
-    visit(root)
+            waiting.append((node, True))
+            waiting += [(parent, False) for parent in reversed(way.parents(node))]
     return order
 
 
 def _recursion(root: Value, way: _Way) -> Iterator[Value]:
-    """`def back(v): v._backward(); for p in v.parents: back(p)`."""
-    yield root
-    for parent in way.parents(root):
-        yield from _recursion(parent, way)
+    """`def back(v): v._backward(); for p in v.parents: back(p)`, with a stack in the place of the recursion."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += reversed(way.parents(node))
 
 
-def _edge_by_edge(node: Value) -> Iterator[tuple[Value, int]]:
-    """`for p in v.parents: p.grad += ...; p.backward()`."""
-    for slot, parent in enumerate(node.parents):
+def _edge_by_edge(root: Value) -> Iterator[tuple[Value, int]]:
+    """`for p in v.parents: p.grad += ...; p.backward()`, with a stack in the place of the recursion."""
+    waiting = [(root, slot) for slot in reversed(range(len(root.parents)))]
+    while waiting:
+        node, slot = waiting.pop()
         yield node, slot
-        yield from _edge_by_edge(parent)
+        parent = node.parents[slot]
+        waiting += [(parent, below) for below in reversed(range(len(parent.parents)))]
 
 
 def _waiting(root: Value, way: _Way, first: bool, remembers: bool) -> Iterator[Value]:
