@@ -33,6 +33,7 @@ from .functions import (
 if TYPE_CHECKING:
     from .explain.derivation import derive
     from .explain.drawing import draw
+    from .explain.workbook import spreadsheet
     from .graph.checking import check_gradients
     from .graph.differentiation import gradients
     from .graph.tracing import trace
@@ -46,6 +47,7 @@ _LATER = {
     "derive": "explain.derivation",
     "draw": "explain.drawing",
     "gradients": "graph.differentiation",
+    "spreadsheet": "explain.workbook",
     "trace": "graph.tracing",
     "write_page": "page",
 }
@@ -115,6 +117,7 @@ __all__ = [
     "sin",
     "sinh",
     "softplus",
+    "spreadsheet",
     "sqrt",
     "square",
     "tan",

@@ -98,6 +98,17 @@ def _parser() -> argparse.ArgumentParser:
     page.add_argument("--learning-rate", type=_number, default=1.0, metavar="RATE", help="default: 1")
     page.set_defaults(run=_page)
 
+    sheet = commands.add_parser(
+        "sheet",
+        help="write a live spreadsheet of any formula",
+        description='Write a spreadsheet to work with, as in: scalargrad sheet "y = sigmoid(w*x)" w=0.6 x=1.5',
+    )
+    _add_formula(sheet)
+    sheet.add_argument("--out", type=Path, default=Path("graph.xlsx"), metavar="FILE", help="default: graph.xlsx")
+    _add_language(sheet)
+    sheet.add_argument("--learning-rate", type=_number, default=1.0, metavar="RATE", help="default: 1")
+    sheet.set_defaults(run=_sheet)
+
     worksheet = commands.add_parser(
         "worksheet",
         help="make worksheets with answer keys for a class",
@@ -276,6 +287,14 @@ def _check_engine(options: argparse.Namespace) -> int:
         write_whole(options.gradescope, json.dumps(report.gradescope(), ensure_ascii=False, indent=2) + "\n")
     print(json.dumps(report.as_data(), ensure_ascii=False, indent=2) if options.json else report.text())
     return int(bool(report.bugs or (options.strict and report.limits)))
+
+
+def _sheet(options: argparse.Namespace) -> None:
+    from .explain.workbook import spreadsheet
+
+    root, nodes = _recorded(options)
+    made = spreadsheet(root, learning_rate=options.learning_rate, lang=options.lang, **nodes)
+    print(f"{say('command', 'written', options.lang)} {made.write(options.out)}")
 
 
 def _pictures(root: Value, **options: Any) -> dict[str, bytes | str]:
