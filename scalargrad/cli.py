@@ -90,9 +90,10 @@ def _parser() -> argparse.ArgumentParser:
     page = commands.add_parser(
         "page",
         help="write the page that steps through any formula",
-        description='Write one HTML file, as in: scalargrad page "y = sigmoid(w*x)" w=0.6 x=1.5',
+        description='Write one HTML file, as in: scalargrad page "y = sigmoid(w*x)" w=0.6 x=1.5. Without a formula, '
+        "the page in which formulas are typed.",
     )
-    _add_formula(page)
+    _add_formula(page, nargs="?")
     page.add_argument("--out", type=Path, default=Path("steps.html"), metavar="FILE", help="default: steps.html")
     _add_language(page)
     page.add_argument("--learning-rate", type=_number, default=1.0, metavar="RATE", help="default: 1")
@@ -175,8 +176,9 @@ def _add_language(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lang", choices=LANGUAGES, default=own, help=f"language (default: the locale's, here {own})")
 
 
-def _add_formula(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("formula", help="one or more statements, parted by ;, such as y = -x**2; with a name first")
+def _add_formula(parser: argparse.ArgumentParser, **options: Any) -> None:
+    formula = "one or more statements, parted by ;, such as y = -x**2; with a name first"
+    parser.add_argument("formula", help=formula, **options)
     parser.add_argument("numbers", nargs="*", metavar="NAME=NUMBER", help="a number for each name")
     for role in ROLES:
         parser.add_argument(f"--{role}", action="append", default=[], metavar="NAME", help=f"this name is a {role}")
@@ -234,10 +236,14 @@ def _explain(options: argparse.Namespace) -> None:
 
 
 def _page(options: argparse.Namespace) -> None:
-    from .page import write_page
+    from .page import playground, write_page
 
-    root, nodes = _recorded(options)
-    path = write_page(root, options.out, learning_rate=options.learning_rate, lang=options.lang, **nodes)
+    chosen: dict[str, Any] = {"learning_rate": options.learning_rate, "lang": options.lang}
+    if options.formula is None:
+        path = playground(**chosen).write(options.out)
+    else:
+        root, nodes = _recorded(options)
+        path = write_page(root, options.out, **chosen, **nodes)
     written = say("command", "written", options.lang)
     print(f"{written} {path}\n{say('command', 'open page', options.lang)}")
 

@@ -6,7 +6,6 @@ import statistics
 from itertools import pairwise
 
 import pytest
-from page_support.browser import Reader
 
 from scalargrad import Value, nn, page, sigmoid, topological_order, trace, write_page
 from scalargrad.engine import operation as recorder
@@ -26,24 +25,6 @@ def files(tmp_path_factory):
     """The pages of both networks, written once."""
     folder = tmp_path_factory.mktemp("pages")
     return {name: write_page(build().root, folder / f"{name}.html") for name, build in EXAMPLES.items()}
-
-
-@pytest.fixture
-def read(browser):
-    """Open pages; at the end of the test none of them may have complained or fetched anything but itself."""
-    contexts, readers = [], []
-
-    def open_page(path, address="", context=(), **size):
-        contexts.append(browser.new_context(offline=True, reduced_motion="reduce", **dict(context)))
-        readers.append(Reader(contexts[-1], path, address, **size))
-        return readers[-1]
-
-    yield open_page
-    for reader in readers:
-        assert not reader.complaints
-        assert all(url.startswith("file:") for url in reader.fetched)
-    for context in contexts:
-        context.close()
 
 
 def number_of(node, root):

@@ -17,7 +17,7 @@ from .tree import Expression
 
 Tree: TypeAlias = "str | list[Tree]"
 
-_GREEK = {name: chr(code) for name, code in name2codepoint.items() if ord("α") <= code <= ord("ω")}
+GREEK = {name: chr(code) for name, code in name2codepoint.items() if ord("α") <= code <= ord("ω")}
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -59,11 +59,16 @@ class MathML(Notation):
             return f"<msqrt>{inner}</msqrt>"
         if function == "abs":
             return f"<mrow><mo>|</mo>{inner}<mo>|</mo></mrow>"
-        word = re.sub(r"\\operatorname\{(.*)\}|\\(\w+)", r"\1\2", command(function))
-        return f"<mi>{escape(_GREEK.get(word, word))}</mi>{self.group(inner)}"
+        return f"<mi>{escape(word(function))}</mi>{self.group(inner)}"
 
     def group(self, inner: str) -> str:
         return f"<mrow><mo>(</mo>{inner}<mo>)</mo></mrow>"
+
+
+def word(function: str) -> str:
+    """Tell how a function is called in a formula: `ln` for log, `σ` for sigmoid."""
+    word = re.sub(r"\\operatorname\{(.*)\}|\\(\w+)", r"\1\2", command(function))
+    return GREEK.get(word, word)
 
 
 _mathml = MathML()
@@ -157,5 +162,5 @@ def parts(label: str) -> list[str]:
     (['out', 'o1', ''], ['w', '3', ''], ['z', '1', '(2)'], ['two words', '', ''])
     """
     word, indices, layer = label_parts(_NOT_IN_XML.sub("\ufffd", label))
-    below = ",".join(_GREEK.get(index, index) for index in indices)
-    return [_GREEK.get(word, word), below, f"({layer})" if layer else ""]
+    below = ",".join(GREEK.get(index, index) for index in indices)
+    return [GREEK.get(word, word), below, f"({layer})" if layer else ""]

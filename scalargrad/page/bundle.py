@@ -51,12 +51,18 @@ def script(main: str, generated: Mapping[str, str]) -> str:
     return "\n".join(written.values())
 
 
-def page(title: str, lang: str, program: str, data: Any, pictures: Mapping[str, str]) -> str:
+def layout_module() -> str:
+    """Give the library that lays out a graph in the browser as a module of the page."""
+    library = re.sub(r"^//# sourceMappingURL=.*$", "", part("dagre.min.js"), flags=re.MULTILINE)
+    return f"{library}\nexport const layout = dagre.layout;\nexport const Graph = dagre.Graph;\n"
+
+
+def page(program: str, data: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
     """Fill the template. Nothing but this very program may run in the page, and nothing is fetched."""
     digest = base64.b64encode(hashlib.sha256(program.encode()).digest()).decode()
     fill = {
-        "lang": {"en": "en", "zh": "zh-CN"}[lang],
-        "title": html.escape(title),
+        "lang": {"en": "en", "zh": "zh-CN"}[data["lang"]],
+        "title": html.escape(data["title"] or data["messages"][data["lang"]]["title"]),
         "policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
         f"script-src 'sha256-{digest}'",
         "style": part("style.css").replace("{{font}}", _font()),

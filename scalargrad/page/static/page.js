@@ -27,6 +27,7 @@ const data = JSON.parse($("data").textContent);
 // The graph, and the parts of the page that show it.
 let graph, root, recorded;
 let pictures = {};
+let drawPicture = null;
 let showTable, showEditor;
 
 // What is shown. `numbers` are the values and local derivatives at hand: the recorded ones until something is changed.
@@ -48,20 +49,34 @@ let tried = false;
 let hinted = false;
 let came = null; // from where the present step was reached by a change of view
 
-/** Shows another graph from its first step on. */
-function use(newGraph) {
+let typed = null; // the tab of the formula, on the page that has one
+
+/** Shows another graph from its first step on; its pictures are in the page already, or `draw(view)` makes them. */
+function use(newGraph, draw = null) {
   for (const picture of Object.values(pictures)) picture.stop();
+  drawPicture = draw;
   graph = newGraph;
   root = graph.nodes.length - 1;
   recorded = graph.recorded;
-  pictures = Object.fromEntries(
-    VIEWS.map((view) => [view, makePicture($(`picture-${view}`), graph, view, goToNode)]),
-  );
+  pictures = {};
   showTable = makeTable($("table"), graph, goToNode);
   showEditor = makeEditor($("editor"), graph, edit);
   restart(recorded);
   now.losses = [recorded.values[root]];
   now.step = 0;
+  came = null;
+  if (!VIEWS.includes(now.view)) now.view = graph.nodes.some(({ role }) => role === "quantity") ? VIEWS[0] : VIEWS[1];
+  showView();
+}
+
+/** Gives the picture of the present view, which is made when it is first asked for. */
+function picture() {
+  if (!pictures[now.view]) {
+    const frame = $(`picture-${now.view}`);
+    if (drawPicture) frame.replaceChildren(drawPicture(now.view));
+    pictures[now.view] = makePicture(frame, graph, now.view, goToNode);
+  }
+  return pictures[now.view];
 }
 
 const showPhases = makePhases($("phases"), (phase) => go(steps().findIndex((step) => step.phase === phase)));
@@ -223,10 +238,9 @@ function render() {
   const open = asked();
   const hidden = open && { node: open.node, what: open.what };
   const state = known(graph, now.round, all, now.step);
-  const picture = pictures[now.view];
-  picture.show(state, now.digits, hidden);
-  picture.light(lightOf(step, open));
-  picture.showLocals(now.locals && !open && step.kind !== "next" ? localOf : null);
+  picture().show(state, now.digits, hidden);
+  picture().light(lightOf(step, open));
+  picture().showLocals(now.locals && !open && step.kind !== "next" ? localOf : null);
   showTable(state, now.digits, hidden, subjectOf(step), {
     numbers: now.numbers,
     differences: $("differences").checked && data.live,
@@ -235,6 +249,7 @@ function render() {
   requestAnimationFrame(reachByKeys); // which measures, and so would make the browser lay out twice
   showQuestion(open);
   showEditor(now.numbers.values, data.live);
+  typed?.show(now.numbers.values);
   showTraining(open?.node === root);
   showPlayer({ step: now.step, last: all.length - 1 });
   $("phase").textContent = text(`phase.${step.phase}`);
@@ -305,11 +320,11 @@ function showTraining(asksForLoss) {
 }
 
 function showView() {
-  for (const view of Object.keys(pictures)) {
+  for (const view of VIEWS) {
     $(`picture-${view}`).hidden = view !== now.view;
     $(`view-${view}`).setAttribute("aria-pressed", String(view === now.view));
   }
-  pictures[now.view].resize();
+  picture().resize();
   drawLegend($("legend"), graph, now.view);
 }
 
@@ -357,13 +372,13 @@ for (const id of ["large", "dark"]) {
   on(id, "click", () => {
     const pressed = document.documentElement.classList.toggle(id);
     $(id).setAttribute("aria-pressed", String(pressed));
-    pictures[now.view].resize();
+    picture().resize();
     render();
   });
 }
-on("zoom-in", "click", () => pictures[now.view].zoomBy(1.25));
-on("zoom-out", "click", () => pictures[now.view].zoomBy(0.8));
-on("zoom-fit", "click", () => pictures[now.view].toggleFit());
+on("zoom-in", "click", () => picture().zoomBy(1.25));
+on("zoom-out", "click", () => picture().zoomBy(0.8));
+on("zoom-fit", "click", () => picture().toggleFit());
 on("rate", "change", () => setRate($("rate").valueAsNumber));
 for (const count of [1, 10, 100]) on(`train-${count}`, "click", () => train(count));
 on("go-on", "click", () => {
@@ -379,7 +394,7 @@ listenToSwipes(document.querySelector("main"), (by) => go(now.step + by));
 const allowed = () => ({
   views: VIEWS,
   digits: [...$("digits").options].map((option) => option.value),
-  formulas: false,
+  formulas: Boolean(typed),
 });
 
 /** Gives what differs from the page as it was written, so that a link says no more than it has to. */
@@ -390,10 +405,10 @@ function present() {
   return {
     step: now.step,
     view: now.view === data.view ? undefined : now.view,
+    ...(typed ? typed.said(now.numbers.values) : { numbers: changed.length ? changed : undefined }),
     lang: language() === data.lang ? undefined : language(),
     digits: now.digits === data.digits ? undefined : now.digits,
     rate: now.rate === data.learningRate ? undefined : now.rate,
-    numbers: changed.length ? changed : undefined,
   };
 }
 
@@ -419,11 +434,16 @@ function take(state) {
     speak(state.lang);
     showLanguage();
   }
-  try {
-    if (state.numbers || state.rate !== undefined) takeNumbers(state.numbers ?? [], state.rate);
-  } catch (error) {
-    problems.push(error);
-  }
+  const tryTo = (change) => {
+    try {
+      change();
+    } catch (error) {
+      problems.push(error);
+    }
+  };
+  const { formula, numbers = [] } = state;
+  if (formula !== undefined) tryTo(() => typed.load(formula, numbers));
+  tryTo(() => takeNumbers(formula === undefined ? numbers : [], state.rate));
   if (state.view) now.view = state.view;
   now.error = problems[0] ?? null;
   showView();
@@ -437,19 +457,26 @@ function takeNumbers(pairs, rate = now.rate) {
     if (!data.live || !node || node.parents.length || node.number) throw new Refusal("link.numbers", { name });
     leaves[name] = number;
   }
+  if (!pairs.length && rate === now.rate) return;
   restart(pairs.length ? forward(graph.nodes, leaves) : now.numbers, rate);
   now.losses = [now.numbers.values[root]];
 }
 
-/** Starts the page. */
-export function start() {
+/** Starts the page; with `makeFormula` it has the tab in which a formula is typed. */
+export function start(makeFormula = null) {
   load(data.messages);
   speak(data.lang);
   setDigits(data.digits);
   if (matchMedia("(prefers-color-scheme: dark)").matches) document.documentElement.classList.add("dark");
   $("dark").setAttribute("aria-pressed", String(document.documentElement.classList.contains("dark")));
-  use(data.graph);
+  $("tab-formula").hidden = !makeFormula;
   makeTabs(document.querySelector("[role=tablist]"));
+  if (makeFormula) {
+    typed = makeFormula($("panel-formula"), data.shelf, { use, attempt });
+    typed.load(data.formula, data.numbers);
+  } else {
+    use(data.graph);
+  }
   showLanguage();
   take(location.hash ? readState(location.hash, allowed()) : (data.state ?? {}));
 }

@@ -11,7 +11,7 @@ export function makeSaver() {
   return function save(state, name) {
     // A `<` in the data could end the element that holds it.
     const filled = JSON.stringify({ ...data, state }).replace(/[<>&\u2028\u2029]/g, escaped);
-    const source = `<!DOCTYPE html>\n${whole.slice(0, start)}${filled}${whole.slice(end)}\n`;
+    const source = `<!DOCTYPE html>\n${whole.slice(0, start)}${filled}${whole.slice(end)}`;
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([source], { type: "text/html" }));
     link.download = name;

@@ -20,6 +20,18 @@ export function text(key, fill = {}) {
   return messages[shown][key].replace(/\{(\w+)\}/g, (_, name) => String(fill[name]));
 }
 
+/** A part of a sentence that says itself in the language that is shown when it is read. */
+export class Said {
+  constructor(key, fill = {}) {
+    this.key = key;
+    this.fill = fill;
+  }
+
+  toString() {
+    return text(this.key, this.fill);
+  }
+}
+
 /** An error that says itself in the language that is shown, with what is put into its sentence. */
 export class Refusal extends Error {
   constructor(key, fill = {}) {
@@ -32,6 +44,10 @@ export class Refusal extends Error {
     const own = `domain.${this.fill.name}`; // a condition with words in it; all others are signs alone
     const inWords = this.key === "error.domain" && messages.en[own] === this.fill.domain;
     return text(this.key, inWords ? { ...this.fill, domain: text(own) } : this.fill);
+  }
+
+  toString() {
+    return this.message;
   }
 }
 
