@@ -566,7 +566,7 @@ FOREIGN = """() => {
   for (const element of document.querySelectorAll('[aria-label], [title]')) {
     if (element.closest('svg, #editor, #table, [lang=en]')) continue;
     for (const name of ['aria-label', 'title']) {
-      const text = (element.getAttribute(name) ?? '').replace(/Home|End/, '');
+      const text = (element.getAttribute(name) ?? '').replace(/Home|End|Ctrl.Enter/, '');
       if (/[A-Za-z]{2,}/.test(text)) found.push(text);
     }
   }

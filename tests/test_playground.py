@@ -45,7 +45,7 @@ GRAPHS = [
 @pytest.fixture(scope="module")
 def reader_of_the_page(browser):
     """Give a function that records texts in the browser: the graph and its gradients, or the message."""
-    rules, positions = javascript.module(RULES.values())
+    rules, positions = javascript.module(live.all_rows().values())
     program = bundle.script(
         "graphs", {"rules": rules, "rows": live.rows_module(positions), "dagre": bundle.layout_module()}
     )
@@ -77,7 +77,7 @@ def described(text, numbers):
     """Describe the graph of a text as Python does for a page, under the numbers of all rows."""
     graph = data.graph_of(record_expression(text, numbers).root, (), (), ())
     told = data.describe(graph, 1.0)
-    _, positions = javascript.module(RULES.values())
+    _, positions = javascript.module(live.all_rows().values())
     for node, shown in zip(graph.nodes, told["nodes"], strict=True):
         shown["rule"] = positions[node.op] if node.parents else None
     del told["after"]

@@ -12,7 +12,7 @@ from ..engine import Number, as_float
 from ..explain.typed import record_expression
 from ..formulas import javascript, mathml, tree
 from ..formulas.javascript import as_data
-from ..rules import RULES, Rule
+from ..rules import POWERS, RULES, Rule
 from . import bundle, quiz
 from .writing import Page, settings_of
 
@@ -73,7 +73,7 @@ def playground(
         formula, numbers = SHELF["neuron"]
     given = {name: as_float(number) for name, number in (numbers or {}).items()}
     root = record_expression(formula, given).root  # what the page would refuse at its start is refused here
-    rules_source, positions = javascript.module(RULES.values())
+    rules_source, positions = javascript.module(all_rows().values())
     source = bundle.page(
         program=bundle.script(
             "playground", {"rules": rules_source, "rows": rows_module(positions), "dagre": bundle.layout_module()}
@@ -94,21 +94,26 @@ def playground(
     return Page(source, height, root, lang)
 
 
+def all_rows() -> dict[str, Rule]:
+    """Give every row under a name of its own: those of a power with a plain number are `pow.a` and `pow.b`."""
+    return RULES | {f"pow.{operand}": rule for operand, rule in POWERS.items()}
+
+
 def rows_module(positions: Mapping[Rule, int]) -> str:
     """Write the rows once more, as formulas in symbols; of a local derivative one for each of its branches."""
     rows = {
-        rule.name: {
+        name: {
             "row": positions[rule],
             "symbol": rule.symbol or rule.name,
             "word": mathml.word(rule.name),
             "value": quiz.tree(tree.value_formula(rule)),
             "partials": [list(map(quiz.tree, _branches(tree.parse(partial)))) for partial in rule.partials],
         }
-        for rule in RULES.values()
+        for name, rule in all_rows().items()
     }
     return (
         "// The rows of the rule table as formulas in symbols, written by Python.\n\n"
-        f"export const ROWS = {as_data(rows)};\n\nexport const GREEK = {as_data(mathml.GREEK)};\n"
+        f"export const ROWS = {as_data(rows)};\n\nexport const FUNCTIONS = {as_data(list(RULES))};\n\nexport const GREEK = {as_data(mathml.GREEK)};\n"
     )
 
 

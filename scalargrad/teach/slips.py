@@ -259,7 +259,7 @@ class Workings:
         working = Formula(right, readable, self._functions)
         try:
             again = working.right(self._numbers)
-        except (ArithmeticError, ValueError):
+        except (ArithmeticError, NameError, ValueError):  # a name: `inf`, where factors that are numbers overflow
             return None
         return working if isclose(again, recorded, rel_tol=1e-9, abs_tol=1e-300) else None
 

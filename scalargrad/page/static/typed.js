@@ -2,7 +2,7 @@
 
 import { compute } from "./engine.js";
 import { nearest } from "./near.js";
-import { ROWS } from "./rows.js";
+import { FUNCTIONS, ROWS } from "./rows.js";
 import { RULES } from "./rules.js";
 import { Refusal, Said } from "./words.js";
 
@@ -243,9 +243,9 @@ class Reader {
   }
 
   function(token) {
-    if (!Object.hasOwn(ROWS, token.text)) {
-      const near = nearest(token.text, Object.keys(ROWS));
-      const known = new Said(near ? "typed.nearest" : "typed.known", { near, names: Object.keys(ROWS).join(", ") });
+    if (!FUNCTIONS.includes(token.text)) {
+      const near = nearest(token.text, FUNCTIONS);
+      const known = new Said(near ? "typed.nearest" : "typed.known", { near, names: FUNCTIONS.join(", ") });
       this.refuse(token, "unknown", { name: quoted(token.text), known });
     }
     return token;
@@ -257,15 +257,21 @@ class Reader {
     if (count !== wanted) this.refuse(token, "operands", { rule, wanted, count });
     const taken = operands.splice(-count);
     const values = taken.map((operand) => (isNode(operand) ? operand.value : operand));
+    const own = rule === "pow" ? powerOf(taken.map(isPlain)) : rule;
     try {
-      const { y, partials } = compute(RULES[ROWS[rule].row], values);
+      const { y, partials } = compute(RULES[ROWS[own].row], values);
       const parents = taken.map((operand) => (isNode(operand) ? operand : makeNode(operand, { number: true })));
-      operands.push(taken.some(isNode) ? makeNode(y, { rule, parents, partials }) : y);
+      operands.push(taken.some(isNode) ? makeNode(y, { rule: own, parents, partials }) : y);
     } catch (error) {
       this.refuse(token, error);
     }
   }
 }
+
+const isPlain = (operand) => !isNode(operand) || operand.number;
+
+/** Tells the row of a power: one has it where its exponent, another where its base is a plain number. */
+const powerOf = ([base, exponent]) => (exponent ? "pow.b" : base ? "pow.a" : "pow");
 
 const operandsOf = (rule) => ROWS[rule].partials.length;
 const isSpace = (text) => new RegExp(`^(?:${SPACE})$`, "u").test(text);
