@@ -442,7 +442,7 @@ def test_the_step_is_in_the_address_both_ways(read, files):
     reader.go(5)
     assert reader.steps()[0] == 5
     reader.page.evaluate("location.hash = 'step=99999'")
-    reader.page.wait_for_function("document.querySelector('#next').disabled")
+    reader.page.wait_for_selector("#next:disabled")
 
 
 def test_a_view_in_the_address_that_is_none_is_passed_over(read, files):

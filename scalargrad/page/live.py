@@ -113,7 +113,8 @@ def rows_module(positions: Mapping[Rule, int]) -> str:
     }
     return (
         "// The rows of the rule table as formulas in symbols, written by Python.\n\n"
-        f"export const ROWS = {as_data(rows)};\n\nexport const FUNCTIONS = {as_data(list(RULES))};\n\nexport const GREEK = {as_data(mathml.GREEK)};\n"
+        f"export const ROWS = {as_data(rows)};\n\nexport const FUNCTIONS = {as_data(list(RULES))};\n\n"
+        f"export const GREEK = {as_data(mathml.GREEK)};\n"
     )
 
 

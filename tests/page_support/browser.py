@@ -57,7 +57,7 @@ class Reader:
 
     def go(self, step):
         self.page.evaluate(f"location.hash = 'step={step}'")
-        self.page.wait_for_function(f"document.querySelector('#count').textContent.startsWith('{step} /')")
+        self.page.wait_for_selector(f"#count:text-matches('^{step} / ')")
 
     def steps(self):
         """Tell which step is shown, and which is the last."""

@@ -64,7 +64,7 @@ function nodeOf(id, { role, number }, { x, y, width, height }) {
   for (const line of number ? ["name"] : ["name", "value", "gradient"]) {
     const text = make("text", { "text-anchor": "middle", x, y });
     text.textContent = line;
-    group.append(text);
+    group.append(text, "\n"); // read as three words
   }
   return group;
 }

@@ -29,7 +29,7 @@ export function makePicture(frame, graph, viewName, choose) {
 
   for (const [i, parts] of nodes) {
     setName(parts.name, graph.nodes[i], viewName);
-    parts.said = graph.nodes[i].label || parts.name.textContent;
+    parts.said = parts.name.textContent;
   }
   setLines();
   walkByKeys([...nodes].filter(([i]) => !graph.nodes[i].number).map(([i, { group }]) => [i, group]), choose);
@@ -106,7 +106,7 @@ export function makePicture(frame, graph, viewName, choose) {
       const reached =
         value === null ? "unknown" : gradient === null ? "known" : waits ? "waiting" : stale ? "stale" : "complete";
       if (parts.group.dataset.state !== reached) parts.group.dataset.state = reached;
-      const spoken = [parts.said, valueText, ask === "gradient" ? "∂ ?" : sum].filter(Boolean).join(", ");
+      const spoken = [parts.said, valueText, ask === "gradient" ? "∂ ?" : sum].filter(Boolean).join(" ");
       if (parts.spoken !== spoken) parts.group.setAttribute("aria-label", (parts.spoken = spoken));
     }
   }
@@ -192,7 +192,7 @@ function nodeParts(group) {
   value?.classList.add("value");
   gradient?.classList.add("gradient");
   name.classList.add("name");
-  return { group, name, value, gradient, box: points, middle: points.y + points.height / 2, room: points.width - 8 };
+  return { group, name, said: "", value, gradient, box: points, middle: points.y + points.height / 2, room: points.width - 8 };
 }
 
 /** Finds the box around a shape from its numbers: to ask the browser for it would lay out the page for every node. */
