@@ -58,7 +58,7 @@ RULES: dict[str, Rule] = {
             "pow",
             "pow(a, b)",
             (
-                "0 if b == 0 else b * pow(a, b - 1) if b * b < 8e31 else b * y / a if a < 0 else b * pow(a, b - 1)",
+                "0 if a == 0 == b else b * pow(a, b - 1) if b * b < 8e31 else b * y / a if a < 0 else b * pow(a, b - 1)",
                 "y * log(a) if a > 0 else 0",
             ),
             symbol="^",
@@ -106,7 +106,7 @@ RULES: dict[str, Rule] = {
 # A plain number has no derivative, so none that could be too large or missing: x**2 and 2**x have rows of their own.
 POWERS: dict[str, Rule] = {
     "a": replace(RULES["pow"], partials=("0", RULES["pow"].partials[1]), number="a"),
-    "b": replace(RULES["pow"], partials=(RULES["pow"].partials[0], "0"), number="b"),
+    "b": replace(RULES["pow"], partials=(f"0 if b == 0 else {RULES['pow'].partials[0]}", "0"), number="b"),
 }
 
 # The words of a formula: the primitives, and every row by its name.

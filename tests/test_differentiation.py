@@ -76,6 +76,20 @@ def test_third_derivatives_by_hand():
     assert derivative("sigmoid", {"a": 0.5}, "aa") == pytest.approx(s * (1 - s) * (1 - 2 * s), rel=1e-14)
 
 
+def test_a_power_whose_exponent_is_0_still_depends_on_it():
+    """d(a**b)/da = b * a**(b - 1) is 0 at b = 0, but its derivative by b is a**(b - 1) = 1/a."""
+    a, b = Value(4.0), Value(0.0)
+    [slope] = gradients(a**b, [a])
+    [mixed] = gradients(slope, [b])
+    assert (slope.data, mixed.data) == (0.0, 0.25)
+    assert (Value(1e-309) ** 0).partials == (0.0, 0.0)  # on a plain 0 nothing depends
+    x = Value(1.0)  # x**x has the derivatives 1, 2 and 3 at 1
+    found = x**x
+    for expected in (1.0, 2.0, 3.0):
+        [found] = gradients(found, [x])
+        assert found.data == expected
+
+
 def test_first_derivatives_are_those_of_backward():
     q = network()
     root = q["E_total"]
