@@ -58,7 +58,8 @@ RULES: dict[str, Rule] = {
             "pow",
             "pow(a, b)",
             (
-                "0 if a == 0 == b else b * pow(a, b - 1) if b * b < 8e31 else b * y / a if a < 0 else b * pow(a, b - 1)",
+                "0 if a == 0 == b else b * pow(a, b - 1) if b * b < 8e31 "
+                "else b * y / a if a < 0 else b * pow(a, b - 1)",
                 "y * log(a) if a > 0 else 0",
             ),
             symbol="^",
