@@ -11,7 +11,7 @@ from html import escape
 
 _MOST_ROWS = 200  # of a table that shows itself
 _IS_NUMBER = re.compile(r"[-+\d.e\s]*")
-_SHORT = 40  # signs of a cell that stays on its line
+_TABLE = '<table style="font-size:90%">'
 
 
 def picture(svg: str, words: str) -> dict[str, str]:
@@ -47,7 +47,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], above: str = "",
     lines = [_row("th", header), *(_row("td", row) for row in rows[:_MOST_ROWS])]
     if (more := len(rows) - _MOST_ROWS) > 0:
         below = f"… {more} more rows\n{below}"
-    parts = [paragraphs(above), "<table>", *lines, "</table>", paragraphs(below)]
+    parts = [paragraphs(above), _TABLE, *lines, "</table>", paragraphs(below)]
     return "\n".join(filter(None, parts))
 
 
@@ -60,7 +60,7 @@ def aligned(rows: Iterable[tuple[str, str, str]]) -> str:
         + "</tr>"
         for row in rows
     ]
-    return "\n".join(["<table>", *lines, "</table>"])
+    return "\n".join([_TABLE, *lines, "</table>"])
 
 
 def paragraphs(words: str) -> str:
@@ -73,9 +73,10 @@ def _row(tag: str, cells: Iterable[str]) -> str:
 
 
 def _style(cell: str) -> str:
-    side = "right" if _IS_NUMBER.fullmatch(cell) else "left"
-    is_short = max(map(len, cell.splitlines()), default=0) <= _SHORT
-    return f"text-align:{side};padding:2px 8px" + ";white-space:nowrap" * is_short
+    """Keep the numbers of a cell on their line; all else may wrap, so that the table fits a printed page."""
+    if _IS_NUMBER.fullmatch(cell):
+        return "text-align:right;padding:2px 6px;white-space:nowrap"
+    return "text-align:left;padding:2px 6px"
 
 
 def _cell(cell: str) -> str:

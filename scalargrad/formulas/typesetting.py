@@ -96,6 +96,15 @@ def as_latex(equation: Equation) -> list[str]:
     return lines
 
 
+def derivative(of: str, to: str) -> str:
+    """Write the name of a derivative as an element that a notebook shows.
+
+    >>> derivative("E", "w").count("<mi>∂</mi>")
+    2
+    """
+    return mathml.math(_MathML().name(Derivative(of, to)))
+
+
 def as_mathml(equation: Equation) -> list[tuple[str, str, str]]:
     """Write an equation as rows of MathML: what stands left of the sign, the sign, what stands right of it."""
     left, lines = mathml.math(_MathML().write(equation.left)), []

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from .. import markup
 from ..engine import Value, topological_order
 from ..formulas.mathml import typeset
+from ..formulas.typesetting import derivative
 from .chain_rule import backward
 from .changes import check_unchanged
 from .views import View, view_of
@@ -57,14 +58,14 @@ class Trace(NamedTuple):
         contributions = [
             (
                 str(number),
-                f"d{name(view.root)}/d{name(step.parent)}",
-                f"via {name(step.node)}",
-                *(f"{value:.8g}" for value in (step.upstream, step.local, step.contribution, step.total)),
+                markup.Markup(derivative(name(view.root), name(step.parent))),
+                name(step.node),
+                *(f"{value:.6g}" for value in (step.upstream, step.local, step.contribution, step.total)),
                 "complete" if step.complete else "waits for more",
             )
             for number, step in enumerate(self.backward, 1)
         ]
-        header = ("step", "gradient", "", "upstream", "local", "upstream x local", "sum so far", "")
+        header = ("step", "gradient", "via", "upstream", "local", "upstream x local", "sum so far", "")
         return "\n".join(
             [
                 markup.table(("quantity", "formula", "value"), values, "Forward pass"),

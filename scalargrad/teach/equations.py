@@ -74,28 +74,9 @@ class Equations:
         return str(self)
 
     def _repr_html_(self) -> str:
-        has_shapes = any(line.shapes for line in self.lines)
-        header = ["equation", *(["shapes"] if has_shapes else []), "by the equation", "by the engine", "difference"]
-        return "\n".join(
-            markup.table(
-                header,
-                [
-                    [
-                        markup.Markup(math(f"{as_mathml(line.left)}<mo>=</mo>{as_mathml(line.right)}")),
-                        *([line.shapes] if has_shapes else []),
-                        *(
-                            "\n".join(filter(None, [*_rows(side), _more_rows(side)]))
-                            for side in (line.by_equation, line.by_engine)
-                        ),
-                        f"{line.difference:.1e}",
-                    ]
-                    for line in lines
-                ],
-                heading,
-            )
-            for heading, lines in self.groups
-            if lines
-        )
+        header = ("equation", "by the equation", "by the engine", "difference")
+        groups = ((heading, [_cells(line) for line in lines]) for heading, lines in self.groups if lines)
+        return "\n".join(markup.table(header, rows, heading) for heading, rows in groups)
 
 
 def four_equations(network: MLP, loss: Value) -> Equations:
@@ -323,6 +304,14 @@ def _as_text(line: Line) -> str:
         rows.append(f"    {more}")
     rows[-1] += f"    difference: {line.difference:.1e}"
     return "\n".join([f"  {line.left} = {line.right}    {line.shapes}".rstrip(), *rows])
+
+
+def _cells(line: Line) -> list[str]:
+    """Give the cells of a table for a notebook; the shapes stand under the equation."""
+    equation = math(f"{as_mathml(line.left)}<mo>=</mo>{as_mathml(line.right)}")
+    shapes = f"<br/>{line.shapes}" if line.shapes else ""
+    sides = ("\n".join(filter(None, [*_rows(side), _more_rows(side)])) for side in (line.by_equation, line.by_engine))
+    return [markup.Markup(equation + shapes), *sides, f"{line.difference:.1e}"]
 
 
 def _rows(matrix: Matrix) -> list[str]:
