@@ -38,6 +38,7 @@ _STYLE = """
 body { font: 11pt/1.5 system-ui, "Noto Sans", "Noto Sans CJK SC", sans-serif; max-width: 180mm; margin: 8mm auto }
 table { border-collapse: collapse; width: 100% } tr { break-inside: avoid }
 th, td { padding: 0.25em 0.5em; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
+td:nth-child(2), td:nth-child(3) { white-space: nowrap }
 td p { margin: 0.2em 0 } .lost { background: #fbe9e7 }
 """
 

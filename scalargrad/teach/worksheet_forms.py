@@ -36,8 +36,10 @@ h1 { font-size: 15pt; margin: 0 0 0.4em } h2 { font-size: 11.5pt; margin: 0.8em 
 table { border-collapse: collapse; width: 100% } tr { break-inside: avoid }
 td { padding: 0.2em 0.4em; border-bottom: 1px solid #ddd; vertical-align: bottom }
 td:first-child { width: 2.2em; color: #666 } td:last-child { width: 7.5em; white-space: nowrap }
-.math { font-family: "STIX Two Text", Cambria, Georgia, serif } .math sub, .math sup { line-height: 0 }
+.math { font-family: "STIX Two Text", Cambria, Georgia, "DejaVu Serif", serif }
+.math sub, .math sup { line-height: 0 } .whole { white-space: nowrap }
 .math span { display: inline-block }
+p .math span, .ask .math span { display: inline; white-space: nowrap }
 .rule { display: inline-block; width: 7em; height: 1.1em; border-bottom: 1px solid #111 }
 svg { display: block; width: 100%; height: auto; max-height: 92mm; margin: 0 auto }
 @media print { body { margin: 0 auto } }
@@ -226,9 +228,12 @@ class Markdown:
 
     def options(self, choice: Choice) -> str:
         """Write the options of a choice, each with its letter."""
-        return self.gap.join(
-            f"({letter}) {self.math(self.notation.write(option))}" for letter, option in zip(LETTERS, choice.options)
-        )
+        written = (self.math(self.notation.write(option)) for option in choice.options)
+        return self.gap.join(self.whole(f"({letter}) {option}") for letter, option in zip(LETTERS, written))
+
+    def whole(self, words: str) -> str:
+        """Keep words on one line, where the form can say so."""
+        return words
 
     def notation_with(self, digits: int) -> Notation:
         return _LaTeXNotation(digits)
@@ -289,6 +294,12 @@ class HTML(Markdown):
 
     def math(self, *stages: str) -> str:
         return f"<span class=math>{' '.join(self.pieces(stages))}</span>"
+
+    def ask(self, choice: Choice) -> str:
+        return f"<span class=ask>{super().ask(choice)}</span>"
+
+    def whole(self, words: str) -> str:
+        return f"<span class=whole>{words}</span>"
 
     def pieces(self, stages: tuple[str, ...]) -> Iterator[str]:
         """Cut an equation where a line of it may end: before a sign of equality."""

@@ -36,6 +36,7 @@ _MOST_TERMS = 20  # of a sum that the key writes out
 _DIGITS = range(3, 16)  # with fewer a small answer could not be told from its neighbours
 _QUESTIONS = 2  # of each kind, where a sheet asks for choices
 _MOST_OPTIONS = 4
+_MOST_KNOWN = 9  # gradients that a question lists
 _UPDATE = tree.parse("old - change")
 
 
@@ -303,7 +304,6 @@ class _Lines:
         steps = self.steps[node]
         if len(steps) > _MOST_TERMS:
             return None, None
-        view = self.record.view
         symbols = [tree.product(self.derivative(step.node), self.derivatives[step.node][step.edge]) for step in steps]
         numbers = [tree.product(tree.number(step.upstream), tree.number(step.local)) for step in steps]
         return reduce(tree.sum_of, symbols), reduce(tree.sum_of, numbers)
@@ -316,7 +316,8 @@ class _Lines:
     def choices(self, generator: random.Random) -> Iterator[Line]:
         """Ask which gradient may be computed next, and which factor is missing in a contribution."""
         order = [node for node in reversed(self.record.view.order) if node in self.asked]
-        cuts = [cut for cut in range(1, len(order) - 1) if any(not self.is_ready(n, order[:cut]) for n in order[cut:])]
+        most = min(len(order) - 1, _MOST_KNOWN)
+        cuts = [cut for cut in range(1, most) if any(not self.is_ready(n, order[:cut]) for n in order[cut:])]
         for cut in sorted(generator.sample(cuts, min(_QUESTIONS, len(cuts)))):
             yield self.ask_next(order[:cut], order[cut:], generator)
         root = self.symbol(self.record.view.root, "g")
