@@ -1,5 +1,7 @@
 """Every printed stage of a derivation, read back from text and LaTeX and worked out, gives what stands on its left."""
 
+import random
+
 import pytest
 from fuzz_support.graphs import draw
 from fuzz_support.reading import Reader, differs
@@ -31,14 +33,14 @@ def test_a_negated_sum_in_a_later_term_keeps_its_parentheses():
 
 
 @pytest.mark.parametrize("view", ["operations", "quantities"])
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(40))
 def test_every_stage_gives_the_derivative(seed, view):
     nodes = draw(seed, size=8).record()
-    for wrt in nodes[:-1]:
+    difference = random.Random(seed).choice(nodes) - nodes[-1]  # where signs go wrong most easily
+    difference.label = "end"
+    for wrt in nodes:
         try:
-            derive(nodes[-1], wrt, view)
-        except ValueError:
-            continue  # it is not in this view of the graph
-        except OverflowError:
+            derive(difference, wrt, view)
+        except (ValueError, OverflowError):  # not in this view of the graph, or too large
             continue
-        assert not list(faults(nodes[-1], wrt, view))
+        assert not list(faults(difference, wrt, view))
