@@ -143,6 +143,12 @@ def test_of_micrograd_only_what_is_true_is_said():
     assert set(report.missing) == {"x**y", "2**x", "tanh(x)", "exp(x)", "log(x)", "sigmoid(x)"}
 
 
+def test_the_package_alone_leads_to_the_check():
+    program = "import scalargrad; print(scalargrad.teach.check_engine(scalargrad.Value))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("Value: no bug found")
+
+
 def test_what_is_no_class_is_refused():
     with pytest.raises(TypeError, match="needs a class, got 3"):
         teach.check_engine(3)

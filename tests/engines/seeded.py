@@ -23,25 +23,9 @@ class Edit(NamedTuple):
 ADD = "            other.grad += out.grad  # add: other"
 MUL_SELF = "self.grad += other.data * out.grad"
 MUL_OTHER = "other.grad += self.data * out.grad"
-REVERSED = """        for node in order:
-            if node._parents:
-                node.grad = 0.0
-        self.grad = 1.0
-        for node in reversed(order):
-            node._backward()
-"""
-BACKWARD = """        order = []
-        visited = set()
-        waiting = [(self, False)]
-        while waiting:
-            node, done = waiting.pop()
-            if done:
-                order.append(node)
-            elif node not in visited:
-                visited.add(node)
-                waiting.append((node, True))
-                waiting.extend((parent, False) for parent in node._parents)
-"""
+CLOSURES = (FOLDER / "closures.py").read_text("utf-8")
+BACKWARD = CLOSURES[CLOSURES.index("        order = []\n") : CLOSURES.index("        for node in order:\n")]
+REVERSED = CLOSURES[CLOSURES.index("        for node in order:\n") : CLOSURES.index("\n\nclass Module:")]
 INIT = """        self._backward = lambda: None
 """
 
