@@ -11,11 +11,12 @@ from scalargrad import Value, nn, page, sigmoid, topological_order, trace, write
 from scalargrad.engine import operation as recorder
 from scalargrad.formulas import javascript
 from scalargrad.functions import operation
-from scalargrad.graph.roles import is_number
+from scalargrad.graph.roles import is_number, parameters_of
 from scalargrad.messages import catalogue
 from scalargrad.page import bundle
 from scalargrad.rules import POWERS, RULES
 from scalargrad.teach.examples import EXAMPLES, step, two_output
+from scalargrad.teach.mistakes import compare
 
 NASTY = ("<script>alert(1)</script>", "]]>", "\"'`&amp;", "权重", "🙂", "</script><b>", "a\\nb{c|d}", "\x07bell")
 
@@ -577,7 +578,7 @@ FOREIGN = """() => {
 def test_a_chinese_page_has_no_english_left(read, tmp_path):
     reader = read(write_page(two_output().root, tmp_path / "page.html", lang="zh"))
     assert reader.page.get_attribute("html", "lang") == "zh-CN"
-    for tab in ("table", "edit", "train"):
+    for tab in ("table", "edit", "train", "wrong"):
         reader.click(f"#tab-{tab}")
         assert reader.page.evaluate(FOREIGN) == []
     reader.click("#train-1")
@@ -958,3 +959,26 @@ def test_formulas_stand_right_without_a_font_for_mathematics(read, files):
     assert reader.page.evaluate("document.fonts.ready.then(() => [...document.fonts].map((font) => font.status))") == [
         "loaded"
     ]
+
+
+# --- mistakes on purpose
+
+
+@pytest.mark.parametrize("key", ["assignment", "recursion", "not zeroed", "updated too early"])
+@pytest.mark.parametrize("record", [lambda: two_output().root, sum_of_squares], ids=["network", "x*x + x"])
+def test_a_mistake_gives_the_numbers_that_python_s_list_gives(read, tmp_path, record, key):
+    root = record()
+    expected = compare(root, key, learning_rate=1.0)
+    path = write_page(root, tmp_path / "page.html", parameters=parameters_of(root))
+    reader = read(path)
+    reader.all_digits()
+    reader.click("#tab-wrong")
+    reader.page.select_option("#mistake", key)
+    rows = reader.page.evaluate(
+        "[...document.querySelectorAll('#mistaken tr')].map((row) => [...row.cells].map((cell) => cell.textContent))"
+    )
+    numbers = [tuple(float(text.replace("−", "-")) for text in row[1:3]) for row in rows]
+    shown = [node for node in reversed(topological_order(root)) if node.label or node in (root, expected.first)]
+    assert numbers == [pytest.approx((expected.right[node], expected.wrong[node]), rel=1e-12) for node in shown]
+    parting = [row for row, node in zip(rows, shown, strict=True) if node is expected.first]
+    assert [row for row in rows if len(row) == 4] == parting

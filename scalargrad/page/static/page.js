@@ -17,6 +17,7 @@ import { readState, writtenState } from "./state.js";
 import { PHASES, known, round } from "./steps.js";
 import { makeTable } from "./table.js";
 import { makeTabs } from "./tabs.js";
+import { makeWrong } from "./wrong.js";
 import { Refusal, language, load, phrase, speak, text, translate } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -80,6 +81,7 @@ function picture() {
 }
 
 const showPhases = makePhases($("phases"), (phase) => go(steps().findIndex((step) => step.phase === phase)));
+const showWrong = makeWrong($("panel-wrong"), render);
 const position = () => ({ step: now.step, last: steps().length - 1 });
 const showPlayer = makePlayer($("player"), go, position, () => Boolean(asked()));
 
@@ -250,6 +252,7 @@ function render() {
   showQuestion(open);
   showEditor(now.numbers.values, data.live);
   typed?.show(now.numbers.values);
+  showWrong(graph, now.round, now.digits);
   showTraining(open?.node === root);
   showPlayer({ step: now.step, last: all.length - 1 });
   $("phase").textContent = text(`phase.${step.phase}`);
@@ -470,7 +473,7 @@ export function start(makeFormula = null) {
   if (matchMedia("(prefers-color-scheme: dark)").matches) document.documentElement.classList.add("dark");
   $("dark").setAttribute("aria-pressed", String(document.documentElement.classList.contains("dark")));
   $("tab-formula").hidden = !makeFormula;
-  makeTabs(document.querySelector("[role=tablist]"));
+  makeTabs(document.querySelector("[role=tablist]"), () => now.round && render());
   if (makeFormula) {
     typed = makeFormula($("panel-formula"), data.shelf, { use, attempt });
     typed.load(data.formula, data.numbers);

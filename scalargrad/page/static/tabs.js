@@ -1,6 +1,7 @@
 // Tabs: one panel is shown at a time; the arrow keys go from tab to tab.
 
-export function makeTabs(list) {
+/** Makes the tabs of a list; `changed()` is called when another one is chosen. */
+export function makeTabs(list, changed) {
   const tabs = [...list.querySelectorAll("[role=tab]:not([hidden])")];
 
   function choose(chosen) {
@@ -9,6 +10,7 @@ export function makeTabs(list) {
       tab.tabIndex = tab === chosen ? 0 : -1;
       document.getElementById(tab.getAttribute("aria-controls")).hidden = tab !== chosen;
     }
+    changed();
   }
 
   tabs.forEach((tab, i) => {
