@@ -56,6 +56,8 @@ REWRITES = (
     Rewrite("upside down", "a / b", ("b / a",)),
     Rewrite("exponent", "pow(a, b)", ("a",)),
     Rewrite("times exponent", "pow(a, b)", ("a * b",)),
+    Rewrite("exponent", "a * a", ("a",)),
+    Rewrite("times exponent", "a * a", ("2 * a",)),
     Rewrite("base ten", "log(a)", ("log(a) / 2.302585092994046",)),
     *(Rewrite("degrees", f"{name}(a)", (f"{name}(a * 0.017453292519943295)",)) for name in ("sin", "cos", "tan")),
 )
@@ -64,6 +66,7 @@ REWRITES = (
 PARTIALS: Mapping[tuple[str, int], tuple[tuple[str, str], ...]] = {
     ("pow", 0): (("power factor", "pow(a, b - 1)"), ("power exponent", "b * pow(a, b)"), ("power exponent", "b * a")),
     ("pow", 1): (("operand", "b * pow(a, b - 1)"), ("inner", "y")),
+    ("square", 0): (("power factor", "a"), ("power exponent", "2 * a * a")),
 }
 
 # Slips with a whole formula: the wrong sign, and a factor of two where squares and halves are about.
@@ -425,11 +428,13 @@ def _is_plain(expression: Expression) -> bool:
 
 
 def _matches(pattern: Expression, part: Expression, found: dict[str, Expression]) -> bool:
-    """Tell whether a formula has the form of a pattern, whose names stand for anything; notes what for."""
+    """Tell whether a formula has the form of a pattern, whose names stand for anything; notes what for.
+
+    A name that stands in the pattern twice stands for one thing.
+    """
     match pattern, part:
         case ast.Name(id=name), _:
-            found[name] = part
-            return True
+            return _python.write(found.setdefault(name, part)) == _python.write(part)
         case ast.UnaryOp(operand=inner), ast.UnaryOp(operand=operand):
             return _matches(inner, operand, found)
         case ast.BinOp(op=op), ast.BinOp(op=same) if type(op) is type(same):
