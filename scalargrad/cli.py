@@ -87,6 +87,23 @@ def _parser() -> argparse.ArgumentParser:
     _add_language(explain)
     explain.set_defaults(run=_explain)
 
+    draw = commands.add_parser(
+        "draw",
+        help="draw any formula: svg, png, pdf, tex",
+        description='Draw a formula after backward, as in: scalargrad draw "y = sigmoid(w*x)" w=0.6 x=1.5 --out y.png',
+    )
+    _add_formula(draw)
+    draw.add_argument("--out", type=Path, default=Path("graph.svg"), metavar="FILE", help="default: graph.svg")
+    draw.add_argument("--view", choices=("operations", "quantities"), default="quantities", help="default: quantities")
+    draw.add_argument("--digits", type=int, default=4, metavar="N", help="significant digits (default: 4)")
+    draw.add_argument("--scale", type=_number, metavar="N", help="of a png: 96 x N dots per inch (default: 1.5)")
+    draw.add_argument("--steps", action="store_true", help="a picture (svg, png) or a Beamer slide (tex) for each step")
+    draw.add_argument(
+        "--learning-rate", type=_number, default=1.0, metavar="RATE", help="of the last step (default: 1)"
+    )
+    _add_language(draw)
+    draw.set_defaults(run=_draw)
+
     page = commands.add_parser(
         "page",
         help="write the page that steps through any formula",
@@ -293,6 +310,24 @@ def _check_engine(options: argparse.Namespace) -> int:
         write_whole(options.gradescope, json.dumps(report.gradescope(), ensure_ascii=False, indent=2) + "\n")
     print(json.dumps(report.as_data(), ensure_ascii=False, indent=2) if options.json else report.text())
     return int(bool(report.bugs or (options.strict and report.limits)))
+
+
+def _draw(options: argparse.Namespace) -> None:
+    from .explain.drawing import draw
+
+    root, nodes = _recorded(options)
+    root.backward()
+    roles: dict[str, Any] = nodes
+    drawing = draw(root, options.view, digits=options.digits, lang=options.lang, **roles)
+    if options.steps:
+        written = drawing.write_steps(options.out, options.learning_rate, options.scale)
+    else:
+        written = [drawing.write(options.out, options.scale)]
+    if options.out.suffix == ".tex":
+        from .explain.tikz import numbers
+
+        written.append(write_whole(options.out.with_name("numbers.tex"), numbers(drawing.shown)))
+    print("\n".join([say("command", "written", options.lang), *(f"  {path}" for path in written)]))
 
 
 def _sheet(options: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import index
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +28,7 @@ from ..graph.roles import roles
 from ..graph.views import View, view_of
 from ..messages import language_of_locale, say
 from . import rendering
+from .steps import Step, steps_of
 from .vector import finish
 from .widths import inches
 
@@ -67,15 +68,44 @@ _EDGE = {"fontsize": "12", "color": "#444444", "fontcolor": "#00477a", "penwidth
 _FONT = {"fontname": "Arial"}  # one name: for a list of names Graphviz without the fonts measures Times
 
 
+class Shown(NamedTuple):
+    """What a picture shows, for those that write it in other ways."""
+
+    view: View
+    operations: bool  # whether it is the view of every operation
+    names: dict[Value, str]  # of the nodes in the source
+    role_of: dict[Value, str]
+    digits: int
+    lang: str
+
+    def edges(self) -> list[str]:
+        """Name the edges in the order in which they stand in the source: "n4.1" is the second that leads to n4."""
+        return [
+            f"{name}.{position}"
+            for node, name in self.names.items()
+            for position, edge in enumerate(self.view.edges(node))
+            if edge.parent in self.names
+        ]
+
+    def steps(self, learning_rate: float) -> list[Step]:
+        """List the steps of both passes and of the update; raise ValueError where the picture shows only a part."""
+        if len(self.names) < len(self.view.order):
+            raise ValueError("draw: the steps need the whole graph, and this picture shows a part of it")
+        kind = "operations" if self.operations else "quantities"
+        parameters = [node for node, role in self.role_of.items() if role == "parameter"]
+        return steps_of(self.view.root, kind, self.names, parameters, learning_rate, self.lang)
+
+
 class Drawing(graphviz.Digraph):  # type: ignore[misc]
     """A `graphviz.Digraph` that is rendered with `dot` on the PATH or without it, and shows itself in a notebook."""
 
     title = ""  # of the picture, for those who hear it
     description = ""
     names: frozenset[str] = frozenset()  # the labels in it, which are set with their indices
+    shown: Shown  # of `draw`
 
     def write(self, path: str | os.PathLike[str], scale: float | None = None) -> Path:
-        """Write the picture into a file, in the format that its suffix names: svg, png, pdf, gv or dot.
+        """Write the picture into a file, in the format that its suffix names: svg, png, pdf, tex, gv or dot.
 
         A PNG has 96 dots per inch times `scale`, by default 1.5. Raises ValueError for an unknown format, RuntimeError
         for png and pdf where neither the extra nor the program `dot` is there, and OSError with the path where it
@@ -99,7 +129,42 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
             raise ValueError(f"draw: only a png has a scale, and this is {picture_format}")
         if scale is not None and not 0.1 <= scale <= 20:
             raise ValueError(f"draw: needs a scale from 0.1 to 20, got {scale}")
+        if picture_format == "tex":
+            return self._tikz(self._rendered("svg").decode()).encode()
         return rendering.render(self.source, picture_format, unasked, self._finished, scale or rendering.SCALE)
+
+    def write_steps(
+        self, path: str | os.PathLike[str], learning_rate: float = 1.0, scale: float | None = None
+    ) -> list[Path]:
+        """Write both passes and the update in steps, and give back the paths.
+
+        An svg or png is written once for each step, as graph-01.svg, graph-02.svg and so on, all of the same size,
+        what is new in bold and its formula below; a tex is one file, in which Beamer makes a slide of each step.
+        Raises as `write`, and ValueError for another format and for a picture of a part of the graph.
+        """
+        target, steps = Path(path), self.shown.steps(learning_rate)
+        kind = target.suffix.removeprefix(".").lower()
+        if kind not in ("svg", "png", "tex"):
+            raise ValueError(f"draw: the steps are written as svg, png or tex, not as {kind!r}")
+        svg = self._rendered("svg").decode()
+        if kind == "tex":
+            return [write_whole(target, self._tikz(svg, steps))]
+        from .series import frames
+
+        parameters = [node for node, role in self.shown.role_of.items() if role == "parameter"]
+        new = {node: node.data - learning_rate * node.grad for node in parameters}
+        updated = {self.shown.names[node]: _number(number, self.shown.digits) for node, number in new.items()}
+        width = max(2, len(str(len(steps))))
+        written = []
+        for number, frame in enumerate(frames(svg, steps, self.shown.edges(), updated), 1):
+            content = frame.encode() if kind == "svg" else rendering.as_png(frame, scale or rendering.SCALE)
+            written.append(write_whole(target.with_name(f"{target.stem}-{number:0{width}}{target.suffix}"), content))
+        return written
+
+    def _tikz(self, svg: str, steps: Sequence[Step] = ()) -> str:
+        from .tikz import tikz
+
+        return tikz(svg, self.shown, steps)
 
     def _finished(self, svg: str) -> str:
         return finish(svg, self.names, self.title, self.description)
@@ -213,6 +278,7 @@ def draw(
         captions.append(_told(altered, digits, lang))
     if captions:
         drawing.attr(label="\\n".join(captions))
+    drawing.shown = Shown(shown, view == "operations", names, role_of, digits, lang)
     drawing.names = frozenset(node.label for node in nodes)
     drawing.title = say("drawing", "title", lang, root=shown.name(root), count=len(nodes))
     drawing.description = _in_words(shown, nodes, role_of, digits, lang)

@@ -21,7 +21,7 @@ from ..messages import language_of_locale, say
 from . import browser, layout
 
 SOURCE_FORMATS = ("gv", "dot")
-FORMATS = ("svg", "png", "pdf", *SOURCE_FORMATS)
+FORMATS = ("svg", "png", "pdf", "tex", *SOURCE_FORMATS)
 PATIENCE = 7.0  # seconds for Graphviz's own layout; the plain one after it takes about one
 
 _MOST_PIXELS = 6e7  # of a PNG: beyond that it takes gigabytes, and few programs open it
@@ -88,6 +88,13 @@ def _laid_out(source: str, unasked: bool) -> bytes:
         return _run(layout.plain(source), "nop", PATIENCE)
     except TimeoutError as error:
         raise RuntimeError(f"draw: {edges} edges are too many for Graphviz ({error}); draw less") from None
+
+
+def as_png(svg: str, scale: float) -> bytes:
+    """Turn an SVG into a PNG; raise RuntimeError where the package for that is missing."""
+    if not _converter("png"):
+        raise RuntimeError("draw: steps as png need resvg-py (`pip install 'scalargrad-edu[png]'`); svg needs nothing")
+    return to_png(svg, scale)
 
 
 def to_png(svg: str, scale: float) -> bytes:

@@ -1,0 +1,68 @@
+"""Show a picture in steps: one SVG for each step, all of the same size, what is new in bold, its formula below.
+
+Reads the SVG of the whole picture, and the steps.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from xml.etree import ElementTree
+
+from .steps import Step
+from .widths import inches
+
+_SVG = "{http://www.w3.org/2000/svg}"
+_BELOW = 34.0  # points, for the formula
+_SIZE = 16.0  # of its letters
+_NEW = {"font-weight": "bold", "fill": "#a00000"}
+
+
+def frames(svg: str, steps: Sequence[Step], edges: Sequence[str], updated: Mapping[str, str]) -> list[str]:
+    """Give one SVG for each step; `edges` are the names of the edges in their order, `updated` the new values.
+
+    A node's last two lines are its value and its gradient.
+    """
+    ElementTree.register_namespace("", _SVG[1:-1])
+    ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+    return [_frame(svg, steps, number, edges, updated) for number in range(len(steps))]
+
+
+def _frame(svg: str, steps: Sequence[Step], number: int, edges: Sequence[str], updated: Mapping[str, str]) -> str:
+    known = {part for step in steps[: number + 1] for part in step.new}
+    picture = ElementTree.fromstring(svg.encode())
+    for group in picture.iter(f"{_SVG}g"):
+        texts = list(group.iterfind(f".//{_SVG}text"))
+        if group.get("class") == "node" and len(texts) > 1:
+            name = group.findtext(f"{_SVG}title", "")
+            _show(texts[-2], f"{name} value", known, steps[number].new)
+            _show(texts[-1], f"{name} grad", known, steps[number].new)
+            if (part := f"{name} updated") in known:
+                texts[-2].text = f"{(texts[-2].text or '').split()[0]} {updated[name]}"
+                _show(texts[-2], part, known, steps[number].new)
+        elif group.get("class") == "edge":
+            part = edges[int(group.get("id", "edge1").removeprefix("edge")) - 1]
+            for text in texts:
+                _show(text, part, known, steps[number].new)
+            if part in steps[number].new:
+                for line in group.iterfind(f".//{_SVG}path"):
+                    line.set("stroke-width", "3.5")
+    return _with_words(picture, f"{number + 1}/{len(steps)}   {steps[number].words}")
+
+
+def _show(text: ElementTree.Element, part: str, known: set[str], new: Sequence[str]) -> None:
+    if part not in known:
+        text.set("visibility", "hidden")
+    elif part in new:
+        for name, value in _NEW.items():
+            text.set(name, value)
+
+
+def _with_words(picture: ElementTree.Element, words: str) -> str:
+    """Write a line below the picture, smaller where it is long; the size of the picture depends on neither."""
+    left, top, width, height = map(float, picture.get("viewBox", "0 0 1 1").split())
+    picture.set("viewBox", f"{left:g} {top:g} {width:g} {height + _BELOW:g}")
+    picture.set("height", f"{height + _BELOW:g}pt")
+    size = min(_SIZE, _SIZE * (width - 16) / 72 / inches(words, _SIZE))
+    place = {"x": f"{left + 8:g}", "y": f"{top + height + _BELOW / 2:g}", "font-size": f"{size:.3g}"}
+    line = ElementTree.SubElement(picture, f"{_SVG}text", place | {"font-family": "DejaVu Sans, Arial, sans-serif"})
+    line.text = re.sub(r"\s+", " ", words)
+    return ElementTree.tostring(picture, encoding="unicode")

@@ -1,0 +1,50 @@
+"""A picture in steps: what each step of the forward and the backward pass and of the update adds to it, and its words.
+
+Reads the trace.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ..engine import Value
+from ..formulas import notation
+from ..graph.roles import is_number
+from ..graph.tracing import trace
+from ..messages import say
+
+
+class Step(NamedTuple):
+    """What a step shows: parts such as "n3 value", "n3 grad", "n3 updated" and "n0->n3", and a formula in words."""
+
+    new: tuple[str, ...]
+    words: str
+
+
+def steps_of(
+    root: Value, view: str, names: Mapping[Value, str], parameters: list[Value], learning_rate: float, lang: str
+) -> list[Step]:
+    """List the steps: the leaves, a value each, a contribution along an edge each, and the update at once."""
+    passes = trace(root, view)
+    name = passes.view.name
+    leaves = [node for node in passes.view.order if not node.parents]
+    found = [Step(tuple(f"{names[leaf]} value" for leaf in leaves), say("steps", "leaves", lang))]
+    for step in passes.forward:
+        if formula := passes.view.formula(step.node):
+            words = f"{name(step.node)} = {notation.text(formula)} = {step.value:.6g}"
+            found.append(Step((f"{names[step.node]} value",), words))
+    top = name(root)
+    found.append(Step((f"{names[root]} grad",), f"d{top}/d{top} = 1"))
+    for contribution in passes.backward:
+        node, parent = contribution.node, contribution.parent
+        if is_number(parent):
+            continue
+        numbers = f"{contribution.upstream:.6g} * {contribution.local:.6g} = {contribution.contribution:.6g}"
+        total = "" if contribution.total == contribution.contribution else f", {contribution.total:.6g}"
+        words = f"d{top}/d{name(node)} * d{name(node)}/d{name(parent)} = {numbers}"
+        words += say("steps", "sum", lang, total=total.removeprefix(", ")) if total else ""
+        done = (f"{names[parent]} grad",) if contribution.complete else ()
+        found.append(Step((f"{names[node]}.{contribution.edge}", *done), words))
+    if parameters:
+        new = tuple(f"{names[parameter]} updated" for parameter in parameters)
+        found.append(Step(new, say("steps", "update", lang, rate=f"{learning_rate:g}")))
+    return found

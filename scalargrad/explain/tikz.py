@@ -1,0 +1,145 @@
+"""Write a picture as TikZ: the places of the layout, roles as styles that a paper can change, formulas in math mode.
+
+Reads the SVG of the picture for the places, and the view for all else.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from xml.etree import ElementTree
+
+from ..engine import Value
+from ..formulas.latex import LaTeX, escaped
+from ..graph.roles import is_number
+from ..messages import say
+from .drawing import LOOKS, Shown
+from .steps import Step
+
+_SVG = "{http://www.w3.org/2000/svg}"
+_SHAPES = {
+    "number": "draw=none",
+    "operation": "rounded corners",
+    "quantity": "rounded corners",
+    "input": "rounded corners=9pt",
+    "parameter": "very thick",
+    "target": "thick, densely dashed",
+    "loss": "double, very thick",
+}
+_DIGITS = dict(zip("0123456789", ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]))
+_latex = LaTeX()
+
+
+def tikz(svg: str, shown: Shown, steps: Sequence[Step] = ()) -> str:
+    """Write a `tikzpicture` that stands wherever the packages amsmath and tikz are loaded.
+
+    With `steps` it is one for Beamer: a slide a step, with the words of the step below the picture.
+    """
+    first = {part: number for number, step in reversed(list(enumerate(steps, 1))) for part in step.new}
+    picture = _picture(svg, shown, first)
+    if not steps:
+        return _styles() + picture
+    words = [
+        rf"\only<{number}>{{\footnotesize\texttt{{{escaped(step.words)}}}}}%" for number, step in enumerate(steps, 1)
+    ]
+    return _styles() + "\n".join([r"\resizebox{\linewidth}{!}{%", picture.rstrip() + "}", "", r"\medskip", *words, ""])
+
+
+def numbers(shown: Shown) -> str:
+    r"""Write every number as a macro, in all its digits: \valueouthone and \gradouthone."""
+    written: list[str] = []
+    taken: set[str] = set()
+    for node in shown.names:
+        macro = _macro(shown.view.name(node))
+        while macro in taken:
+            macro += "x"
+        taken.add(macro)
+        written.append(rf"\newcommand*{{\value{macro}}}{{{node.data!r}}}")
+        written.append(rf"\newcommand*{{\grad{macro}}}{{{node.grad!r}}}")
+    return "\n".join([*written, ""])
+
+
+def _macro(label: str) -> str:
+    spelled = "".join(_DIGITS.get(sign, sign) for sign in label)
+    return "".join(sign for sign in spelled if sign.isascii() and sign.isalpha()) or "quantity"
+
+
+def _styles() -> str:
+    """Write a style for each role, without any library of TikZ: one that is loaded on a slide is gone on the next.
+
+    A paper restyles a role by `sg input own` and the like, wherever that is set before.
+    """
+    colours = [rf"\definecolor{{sg{role}}}{{HTML}}{{{look.fill[1:].upper()}}}%" for role, look in LOOKS.items()]
+    roles = [
+        rf"  sg {role}/.style={{sg node, fill=sg{role}, {shape}, sg {role} own/.try}},"
+        for role, shape in _SHAPES.items()
+    ]
+    return "\n".join(
+        [
+            *colours,
+            r"\tikzset{sg node/.style={draw, align=center, inner sep=3pt, font=\footnotesize},",
+            *roles,
+            r"  sg edge/.style={->, >=stealth, draw=black!75},",
+            r"  sg derivative/.style={font=\scriptsize, text=blue!50!black, auto, inner sep=1pt}}%",
+            "",
+        ]
+    )
+
+
+def _picture(svg: str, shown: Shown, first: Mapping[str, int]) -> str:
+    view, names, digits = shown.view, shown.names, shown.digits
+    places = _places(svg)
+    lines = [r"\begin{tikzpicture}[x=0.8bp, y=0.8bp]"]
+    for node, name in names.items():
+        x, y = places[name]
+        content = r"\\".join(_lines(node, shown, name, first))
+        lines.append(rf"  \node[sg {shown.role_of[node]}] ({name}) at ({x:.1f}, {y:.1f}) {{{content}}};")
+    for node, name in names.items():
+        for position, edge in enumerate(view.edges(node)):
+            if edge.parent in names:
+                label = _number(edge.derivative, digits)
+                content = _from(f"{name}.{position}", f"${label}$", first)
+                derivative = f" node[sg derivative, pos={0.4 + 0.2 * (position % 2):g}] {{{content}}}"
+                derivative = "" if is_number(edge.parent) else derivative
+                lines.append(rf"  \draw[sg edge] ({names[edge.parent]}) --{derivative} ({name});")
+    return "\n".join([*lines, r"\end{tikzpicture}", ""])
+
+
+def _lines(node: Value, shown: Shown, name: str, first: Mapping[str, int]) -> list[str]:
+    """Write what a node says, as in the picture."""
+    if is_number(node):
+        return [f"${_number(node.data, shown.digits)}$"]
+    title = f"${_latex.name(node.label)}$" if node.label else ""
+    if shown.operations and node.op and node.parents:
+        title = rf"\textbf{{{escaped(node.op.name)}}} {title}"
+    value = f"{say('drawing', 'value', shown.lang)} ${_number(node.data, shown.digits)}$"
+    gradient = f"{say('drawing', 'gradient', shown.lang)} ${_number(node.grad, shown.digits)}$"
+    return [*filter(None, [title]), _from(f"{name} value", value, first), _from(f"{name} grad", gradient, first)]
+
+
+def _from(part: str, content: str, first: Mapping[str, int]) -> str:
+    """Let Beamer show a part from its step on, and keep its room free before; \\uncover fails inside a node."""
+    return rf"\alt<{first[part]}->{{{content}}}{{\phantom{{{content}}}}}" if part in first else content
+
+
+def _number(value: float, digits: int) -> str:
+    mantissa, _, exponent = f"{value + 0.0:.{digits}g}".partition("e")
+    return rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if exponent else mantissa
+
+
+def _places(svg: str) -> dict[str, tuple[float, float]]:
+    """Find the middle of each node."""
+    found = {}
+    for group in ElementTree.fromstring(svg.encode()).iter(f"{_SVG}g"):
+        if group.get("class") == "node":
+            points = [point for shape in group.iter() for point in _points(shape)]
+            if not points:  # a plain number has no shape
+                points = [(float(text.get("x", 0)), float(text.get("y", 0)) - 4) for text in group.iter(f"{_SVG}text")]
+            xs, ys = [x for x, _ in points], [y for _, y in points]
+            found[group.findtext(f"{_SVG}title", "")] = ((min(xs) + max(xs)) / 2, -(min(ys) + max(ys)) / 2)
+    return found
+
+
+def _points(shape: ElementTree.Element) -> list[tuple[float, float]]:
+    if shape.tag == f"{_SVG}ellipse":
+        return [(float(shape.get("cx", 0)), float(shape.get("cy", 0)))]
+    numbers = [float(number) for number in re.findall(r"-?[\d.]+", shape.get("points") or shape.get("d") or "")]
+    return list(zip(numbers[::2], numbers[1::2]))
