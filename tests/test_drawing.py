@@ -401,7 +401,7 @@ def test_an_option_that_would_do_nothing_is_refused(option):
 
 @pytest.mark.parametrize("name", ["graph.bmp", "graph"])
 def test_unknown_format(tmp_path, name):
-    with pytest.raises(ValueError, match=r"unknown picture format '\w*'; known: svg, png, pdf, gv, dot"):
+    with pytest.raises(ValueError, match=r"unknown picture format '\w*'; known: svg, png, pdf, tex, gv, dot"):
         draw(neuron()).write(tmp_path / name)
     assert not os.listdir(tmp_path)
 
