@@ -15,6 +15,8 @@ from typing import Any
 from ..formulas.javascript import as_data
 
 _IMPORT = re.compile(r'^import (?:\* as )?(\w+|\{[^}]*\}) from "\./(\w+)\.js";$', re.MULTILINE)
+_COMMENT = re.compile(r"^\s*(?:/\*\*.*?\*/|//[^\n]*)\n", re.MULTILINE | re.DOTALL)  # on lines of its own
+_INDENT = re.compile(r"^ +", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:const|function|class) (\w+))", re.MULTILINE)
 
 
@@ -33,7 +35,7 @@ def script(main: str, generated: Mapping[str, str]) -> str:
     """Join a module and all that it imports into one script, each after those that it needs itself.
 
     A module becomes a function that is called at once and gives back what the module exports, so that each keeps
-    its own names. `generated` holds the modules that are no files.
+    its own names. The comments stay behind: a page is read by pupils' browsers, over slow lines. `generated` holds the modules that are no files.
     """
     written: dict[str, str] = {}
 
@@ -44,7 +46,8 @@ def script(main: str, generated: Mapping[str, str]) -> str:
         for _, needed in _IMPORT.findall(source):
             add(needed)
         exported = ", ".join(_EXPORT.findall(source))
-        body = _EXPORT.sub("", _IMPORT.sub(r"const \1 = \2_js;", source)).strip()
+        body = _EXPORT.sub("", _IMPORT.sub(r"const \1 = \2_js;", source))
+        body = _INDENT.sub("", _COMMENT.sub("", body)).strip()
         written[name] = f"const {name}_js = (() => {{\n{body}\nreturn {{ {exported} }};\n}})();\n"
 
     add(main)

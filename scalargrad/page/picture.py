@@ -85,6 +85,7 @@ def _inches(text: str) -> float:
 
 
 def _bare(source: str) -> str:
-    """Keep of an SVG file what a page needs: no prologue, no comments, no titles, no size of its own."""
+    """Keep of an SVG file what a page needs: no prologue, no comments, no titles, no size and no colours of its own."""
     source = re.sub(r"<!--.*?-->\n?|<title>.*?</title>\n?", "", source[source.index("<svg") :], flags=re.DOTALL)
+    source = re.sub(r' (?:font-family|font-size|fill|stroke)="[^"]*"', "", source)
     return re.sub(r'(<svg) width="[^"]*" height="[^"]*"', r"\1", source, count=1)

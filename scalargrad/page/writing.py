@@ -92,6 +92,9 @@ def page(
         )
     graph = data.graph_of(root, inputs, parameters, targets)
     rate = settings["learningRate"]
+    for sentences in settings["messages"].values():  # what is said of typed formulas is not needed here
+        for key in [key for key in sentences if key.startswith(("typed.", "shelf."))]:
+            del sentences[key]
     source = bundle.page(
         program=bundle.script("main", {"rules": graph.rows_source}),
         data={

@@ -41,7 +41,7 @@ class Reader:
         self.fetched = []
         self.page = context.new_page()
         self.page.set_viewport_size({"width": width, "height": height})
-        self.page.set_default_timeout(5000)
+        self.page.set_default_timeout(20_000)  # a machine may be busy with other tests
         self.page.on("console", lambda message: self.complaints.append(message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.complaints.append(dialog.message), dialog.dismiss()))
