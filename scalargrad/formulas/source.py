@@ -202,7 +202,9 @@ class Formulas:
                     return ast.Compare(put(left), signs, [put(other) for other in others])
                 case ast.IfExp(test=test, body=body, orelse=otherwise):
                     test = put(test)
-                    if any(isinstance(inner, ast.Name) for inner in ast.walk(test)):
+                    if _never_holds(test):
+                        return put(otherwise)
+                    if _has_names(test):
                         return ast.IfExp(test, put(body), put(otherwise))
                     return put(body if eval(ast.unparse(test)) else otherwise)
             return part
@@ -218,6 +220,19 @@ class Formulas:
         if function not in PRIMITIVES:  # another row, called by its name
             function = self._function(RULES[function], 0)
         return ast.Call(ast.Name(function), arguments, [])
+
+
+def _has_names(expression: Expression) -> bool:
+    return any(isinstance(part, ast.Name) for part in ast.walk(expression))
+
+
+def _never_holds(test: Expression) -> bool:
+    """Tell whether two numbers in a chain such as `a == 0 == 2.0` are enough to say that it is false."""
+    if not isinstance(test, ast.Compare):
+        return False
+    links = zip([test.left, *test.comparators], test.ops, test.comparators)
+    fixed = [(left, sign, right) for left, sign, right in links if not _has_names(left) and not _has_names(right)]
+    return not all(eval(ast.unparse(ast.Compare(left, [sign], [right]))) for left, sign, right in fixed)
 
 
 def _operands(formula: Expression) -> list[str]:
