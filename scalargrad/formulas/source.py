@@ -199,12 +199,10 @@ class Formulas:
                 case ast.Call(func=ast.Name(id=function), args=arguments):
                     return self._call(function, [put(argument) for argument in arguments])
                 case ast.Compare(left=left, ops=signs, comparators=others):
-                    return ast.Compare(put(left), signs, [put(other) for other in others])
+                    return _compare(put(left), signs, [put(other) for other in others])
                 case ast.IfExp(test=test, body=body, orelse=otherwise):
                     test = put(test)
-                    if _never_holds(test):
-                        return put(otherwise)
-                    if _has_names(test):
+                    if any(isinstance(inner, ast.Name) for inner in ast.walk(test)):
                         return ast.IfExp(test, put(body), put(otherwise))
                     return put(body if eval(ast.unparse(test)) else otherwise)
             return part
@@ -220,19 +218,6 @@ class Formulas:
         if function not in PRIMITIVES:  # another row, called by its name
             function = self._function(RULES[function], 0)
         return ast.Call(ast.Name(function), arguments, [])
-
-
-def _has_names(expression: Expression) -> bool:
-    return any(isinstance(part, ast.Name) for part in ast.walk(expression))
-
-
-def _never_holds(test: Expression) -> bool:
-    """Tell whether two numbers in a chain such as `a == 0 == 2.0` are enough to say that it is false."""
-    if not isinstance(test, ast.Compare):
-        return False
-    links = zip([test.left, *test.comparators], test.ops, test.comparators)
-    fixed = [(left, sign, right) for left, sign, right in links if not _has_names(left) and not _has_names(right)]
-    return not all(eval(ast.unparse(ast.Compare(left, [sign], [right]))) for left, sign, right in fixed)
 
 
 def _operands(formula: Expression) -> list[str]:
@@ -263,6 +248,15 @@ def _value(expression: Expression) -> float | None:
         case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
             return -float(value)
     return None
+
+
+def _compare(left: Expression, signs: list[ast.cmpop], others: list[Expression]) -> Expression:
+    """Make a comparison; of a chain such as `a == 0 == b` no more than false where two numbers in it decide that."""
+    for first, sign, second in zip([left, *others], signs, others):
+        pair = ast.Compare(first, [sign], [second])
+        if len(signs) > 1 and None not in (_value(first), _value(second)) and not eval(ast.unparse(pair)):
+            return ast.Constant(False)
+    return ast.Compare(left, signs, others)
 
 
 def _operate(left: Expression, op: ast.operator, right: Expression) -> Expression:

@@ -5,6 +5,7 @@ Reads the groups. `native` compiles the loops once for all graphs with such grou
 
 from __future__ import annotations
 
+import gc
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -243,7 +244,14 @@ class Loops(NamedTuple):
 
 def c_program(graph: ProgramGraph) -> Loops:
     """Write a program in C: as loops over groups, or as a straight line where its scalars are too little alike."""
-    if (program := _in_loops(graph)) is not None:
+    was_on = gc.isenabled()
+    gc.disable()  # it would go through millions of new tuples again and again, and none of them is garbage
+    try:
+        program = _in_loops(graph)
+    finally:
+        if was_on:
+            gc.enable()
+    if program is not None:
         return program
     source = CSource(graph).write()
     return Loops(source, {name: array("i", [0]) for name in ("step", "predict")}, array("d", [0]), source.count("\n"))

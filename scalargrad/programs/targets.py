@@ -42,11 +42,7 @@ class ProgramGraph:
 
 
 class PythonSource:
-    """Plain Python, the labels as names: the derivation as code. It adds in the engine's order, to the same bits.
-
-    But for one thing: it has the local derivatives of sigmoid and tanh in the form that one reads, `y*(1 - y)`, which
-    far out loses digits that the engine keeps.
-    """
+    """Plain Python, the labels as names: the derivation as code. It adds in the engine's order, to the same bits."""
 
     class Notation(SourceNotation):
         square = False

@@ -1,10 +1,12 @@
 """One eager training step of the two-moons network, this engine against micrograd 0.1.0, in time and in memory.
 
 Run `python tests/benchmarks/engine.py`, with micrograd 0.1.0 installed. Each engine runs in a process of its own with
-nothing else loaded, in the order A B A B, with the garbage collector on; both must reach the same loss first.
+nothing else loaded, in the order A B A B, with the garbage collector on, or off with `--without-collector`; both must
+reach the same loss first.
 """
 
 import argparse
+import gc
 import importlib
 import json
 import math
@@ -74,8 +76,11 @@ def measure(engine):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="how often each engine runs (default: 5)")
+    parser.add_argument("--without-collector", action="store_true", help="switch Python's garbage collector off")
     parser.add_argument("--measure", choices=ENGINES, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.without_collector:
+        gc.disable()
     if arguments.measure:
         measure(arguments.measure)
         return
@@ -83,6 +88,7 @@ def main():
     for _ in range(arguments.rounds):
         for engine in ENGINES:
             command = [sys.executable, __file__, "--measure", engine]
+            command += ["--without-collector"] * arguments.without_collector
             output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
             results[engine].append(json.loads(output))
     for ours, theirs in zip(*results.values()):

@@ -210,8 +210,9 @@ def main():
     print(versions())
     problems = {"moons-100": "Moons, one step"}
     if not arguments.quick:
-        problems |= {"moons-1000": "Moons, one step", "moons-10000": "Moons, one step"}
+        problems = {f"moons-{rows}": "Moons, one step" for rows in (1, 100, 1000, 10000)}
         problems["digits-32"] = "Digits 64-32-10, one epoch in batches of 32"
+        problems["wide-32"] = "784-32-10, one epoch in batches of 32"
     for problem_name, what in problems.items():
         compare(problem_name, what, arguments.rounds)
     growth([10**exponent for exponent in range(3, 5 if arguments.quick else 7 if arguments.large else 6)])
