@@ -35,7 +35,8 @@ def script(main: str, generated: Mapping[str, str]) -> str:
     """Join a module and all that it imports into one script, each after those that it needs itself.
 
     A module becomes a function that is called at once and gives back what the module exports, so that each keeps
-    its own names. The comments stay behind: a page is read by pupils' browsers, over slow lines. `generated` holds the modules that are no files.
+    its own names. The comments stay behind: a page is read by pupils' browsers, over slow lines. `generated` holds the
+    modules that are no files.
     """
     written: dict[str, str] = {}
 
