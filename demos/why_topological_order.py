@@ -24,4 +24,4 @@ order each node is visited once, when all that it will ever get has arrived.
 """)
 
 print("The worked example: both hidden neurons feed both outputs\n")
-print(compare(two_output().root, "recursion").text(digits=8))
+print(compare(two_output().root, "recursion").text(decimals=8))

@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     example.add_argument("network", nargs="?", choices=EXAMPLES, default="two-output", help="default: two-output")
     example.add_argument("--out", type=Path, metavar="DIR", help="where the files go (default: worked-example)")
-    example.add_argument("--digits", type=int, default=8, metavar="N", help="decimals, 1 to 17 (default: 8)")
+    example.add_argument("--decimals", type=int, default=8, metavar="N", help="1 to 17 (default: 8)")
     _add_language(example)
     example.add_argument("--json", action="store_true", help="print the numbers in full precision as JSON instead")
     example.set_defaults(run=_example)
@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_formula(explain)
     explain.add_argument("--wrt", action="append", metavar="NAME", help="derive the gradient of this name alone")
-    explain.add_argument("--digits", type=int, default=6, metavar="N", help="decimals, 1 to 17 (default: 6)")
+    explain.add_argument("--decimals", type=int, default=6, metavar="N", help="1 to 17 (default: 6)")
     explain.add_argument("--out", type=Path, metavar="DIR", help="write both pictures and the text there as well")
     _add_language(explain)
     explain.set_defaults(run=_explain)
@@ -141,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
     worksheet.add_argument(
         "--blanks", default="values,gradients", metavar="KINDS", help="of values,local,gradients,updated,choices"
     )
-    worksheet.add_argument("--digits", type=int, default=4, metavar="N", help="decimals, 3 to 15 (default: 4)")
+    worksheet.add_argument("--decimals", type=int, default=4, metavar="N", help="3 to 15 (default: 4)")
     worksheet.add_argument("--learning-rate", type=_number, default=1.0, metavar="RATE", help="default: 1")
     worksheet.add_argument("--format", default="html", metavar="FORMATS", help="of html,md,tex,moodle (default: html)")
     _add_language(worksheet)
@@ -226,7 +226,7 @@ def _example(options: argparse.Namespace) -> None:
 
     example = done.before
     roles: dict[str, Any] = {"inputs": example.inputs, "parameters": example.parameters, "targets": example.targets}
-    text = walkthrough(done, options.digits, options.lang)
+    text = walkthrough(done, options.decimals, options.lang)
     files = _pictures(example.root, lang=options.lang, **roles) | {
         "steps.html": page(example.root, learning_rate=example.learning_rate, lang=options.lang, **roles).html,
         "worked-example.txt": text,
@@ -243,7 +243,7 @@ def _explain(options: argparse.Namespace) -> None:
     root, nodes = _recorded(options)
     names = {f"{role}s": getattr(options, role) for role in ROLES}
     numbers = read_numbers(options.numbers)
-    text = explain(options.formula, numbers, options.wrt, options.digits, lang=options.lang, **names)
+    text = explain(options.formula, numbers, options.wrt, options.decimals, lang=options.lang, **names)
     written = ""
     if options.out:
         root.backward()
@@ -271,7 +271,7 @@ def _worksheet(options: argparse.Namespace) -> None:
 
     formats = classes.formats_of(options.format)
     numbers = read_numbers(options.numbers)
-    names = ("variants", "fade", "seed", "friendly", "digits", "learning_rate", "lang")
+    names = ("variants", "fade", "seed", "friendly", "decimals", "learning_rate", "lang")
     chosen = {name: getattr(options, name) for name in names} | {"blanks": classes.kinds_of(options.blanks)}
     sheets = classes.make(options.formula, numbers, chosen)
     moodle = {"moodle.xml": moodle_xml(sheets)} if "moodle" in formats else {}

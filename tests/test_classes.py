@@ -20,7 +20,7 @@ def sheets():
 
 
 def answers(sheet):
-    return [line.written(sheet.digits) for line in sheet.blanks]
+    return [line.written(sheet.decimals) for line in sheet.blanks]
 
 
 def filled(sheets, rows):
@@ -209,7 +209,7 @@ def test_every_kind_of_graph_becomes_a_sheet_whose_key_is_right(tmp_path, capsys
         (["two-output", "--fade", "3", "--variants", "2"], "leave out either --fade or --variants"),
         (["two-output", "--variants", "0"], "needs one variant or more"),
         (["two-output", "--fade", "1"], "two sheets or more"),
-        (["two-output", "--digits", "2"], "from 3 to 15"),
+        (["two-output", "--decimals", "2"], "from 3 to 15"),
         (["y = w*x"], "no number for"),
     ],
 )

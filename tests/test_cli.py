@@ -68,7 +68,7 @@ def test_example_prints_every_number_and_writes_pictures_and_a_copy(tmp_path, ca
 @pytest.mark.parametrize("network", ["two-output", "shared-bias"])
 @pytest.mark.parametrize("digits", ["3", "8", "17"])
 def test_example_fits_a_terminal_of_80_columns(network, digits, tmp_path, capsys):
-    main(["example", network, "--digits", digits, "--out", str(tmp_path)])
+    main(["example", network, "--decimals", digits, "--out", str(tmp_path)])
     text = capsys.readouterr().out.split("Written:")[0]
     assert digits == "17" or max(map(len, text.splitlines())) <= 80
     assert text.isascii()
@@ -94,8 +94,8 @@ def test_json_gives_the_published_figures_as_floats(capsys, tmp_path, monkeypatc
     ("arguments", "message"),
     [
         (["example", "three-output"], "argument network: invalid choice: 'three-output'"),
-        (["example", "--digits", "many"], "argument --digits: invalid int value: 'many'"),
-        (["example", "--digits", "99"], "digits: needs a number from 1 to 17, got 99"),
+        (["example", "--decimals", "many"], "argument --decimals: invalid int value: 'many'"),
+        (["example", "--decimals", "99"], "decimals: needs a number from 1 to 17, got 99"),
         (["exmaple"], "invalid choice: 'exmaple'"),
         ([], "required: COMMAND"),
     ],

@@ -20,7 +20,7 @@ def normal(text):
 
 
 @pytest.mark.parametrize(
-    ("value", "digits", "written"),
+    ("value", "decimals", "written"),
     [
         (0.6, 6, "0.6"),
         (0.1 + 0.2, 6, "0.3"),
@@ -39,14 +39,14 @@ def normal(text):
         (0.9996, 3, "1.000"),
     ],
 )
-def test_a_number_is_short_where_it_is_exact_and_rounded_where_it_is_not(value, digits, written):
-    assert number_text(value, digits) == written
+def test_a_number_is_short_where_it_is_exact_and_rounded_where_it_is_not(value, decimals, written):
+    assert number_text(value, decimals) == written
 
 
-@pytest.mark.parametrize("digits", [0, 18, -1])
-def test_digits_out_of_range_are_refused(digits):
+@pytest.mark.parametrize("decimals", [0, 18, -1])
+def test_decimals_out_of_range_are_refused(decimals):
     with pytest.raises(ValueError, match="from 1 to 17"):
-        number_text(0.5, digits)
+        number_text(0.5, decimals)
 
 
 def test_the_forward_pass_of_the_worked_example():

@@ -18,12 +18,12 @@ def sigma(z):
     return 1 / (1 + math.exp(-z))
 
 
-def work(changed, digits=4):
+def work(changed, decimals=4):
     """Work the shared-bias sheet as a student does, every number rounded; `changed` is what goes wrong on the way."""
     n = {"x1": 0.5, "x2": 1.0, "y1": 1.0, "y2": 0.0, "w1": 0.1, "w2": 0.3, "b1": 0.5, "w3": 0.6, "w4": 0.7, "b2": 1.0}
 
     def put(name, number):
-        n[name] = round(number + changed.get(name, 0.0), digits)
+        n[name] = round(number + changed.get(name, 0.0), decimals)
 
     put("net_h1", n["x1"] * n["w1"] + n["x2"] * n["w2"] + n["b1"])
     put("out_h1", sigma(n["net_h1"]))

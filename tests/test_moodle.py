@@ -27,7 +27,7 @@ def graded(question, number):
 @pytest.mark.parametrize("lang", ["en", "zh"])
 @pytest.mark.parametrize("build", [two_output, shared_bias])
 def test_the_key_scores_full_marks_and_each_slip_brings_its_advice(build, lang):
-    sheets = worksheets(build().root, 3, KINDS, digits=DIGITS, friendly=True, seed=2, learning_rate=0.5, lang=lang)
+    sheets = worksheets(build().root, 3, KINDS, decimals=DIGITS, friendly=True, seed=2, learning_rate=0.5, lang=lang)
     quiz = ElementTree.fromstring(moodle_xml(sheets).encode())
     found = {}
     for question in quiz:

@@ -53,7 +53,7 @@ def reader(browser, tmp_path):
 @pytest.mark.parametrize(("lang", "view"), [("en", "quantities"), ("zh", "quantities"), ("en", "operations")])
 def test_page_and_sheet_name_the_same_slips(reader, network, lang, view):
     root = EXAMPLES[network]().root
-    sheet = worksheet(root, list(KIND.values()), view=view, digits=DIGITS, learning_rate=0.5)
+    sheet = worksheet(root, list(KIND.values()), view=view, decimals=DIGITS, learning_rate=0.5)
     right = {line.blank: line.written(DIGITS) for line in sheet.blanks}
     asked, expected = {}, {}
     for line in sheet.blanks:

@@ -53,7 +53,7 @@ def verdict(sheet, blank, number):
 @pytest.mark.parametrize("view", ["quantities", "operations"])
 @pytest.mark.parametrize("digits", [3, 4, 6, 15])
 def test_the_answers_are_marked_fully_right(build, view, digits):
-    sheet = worksheet(build(), KINDS, view=view, digits=digits, learning_rate=0.5)
+    sheet = worksheet(build(), KINDS, view=view, decimals=digits, learning_rate=0.5)
     marking = sheet.check(sheet.answers)
     assert marking.right, str(marking)
     assert len(marking.marks) == len(sheet.blanks) > 2
@@ -91,7 +91,7 @@ def test_sheet_and_key_have_the_same_blanks_and_only_the_key_the_answers(form, c
 
 
 def test_the_answers_are_the_published_ones():
-    answers = worksheet(two_output_root(), KINDS, digits=8).answers.splitlines()
+    answers = worksheet(two_output_root(), KINDS, decimals=8).answers.splitlines()
     written = {line.split(") ", 1)[1] for line in answers}
     assert {
         "dE_total/dw3 = -0.00869356",
@@ -255,10 +255,10 @@ def test_unknown_blanks_are_refused(blanks):
         worksheet(two_output_root(), blanks)
 
 
-@pytest.mark.parametrize("digits", [2, 16])
-def test_digits_out_of_range_are_refused(digits):
+@pytest.mark.parametrize("decimals", [2, 16])
+def test_decimals_out_of_range_are_refused(decimals):
     with pytest.raises(ValueError, match="from 3 to 15"):
-        worksheet(two_output_root(), digits=digits)
+        worksheet(two_output_root(), decimals=decimals)
 
 
 # --- the checker -----------------------------------------------------------------------------------------------------
@@ -351,7 +351,7 @@ def test_nothing_written_is_all_missing():
 @pytest.mark.parametrize("build", [two_output_root, shared_bias_root])
 def test_each_planted_mistake_is_told(build, key):
     """Fill a sheet with the numbers of a mistake: where they are wrong, the checker says which mistake it is."""
-    sheet = worksheet(build(), "gradients", digits=8)
+    sheet = worksheet(build(), "gradients", decimals=8)
     wrong = compare(sheet.root, key).wrong
     right = trace(sheet.root).gradients
     text = "\n".join(f"{line.blank}: {wrong[line.node]:.8f}" for line in sheet.blanks)
@@ -369,7 +369,7 @@ def test_each_planted_mistake_is_told(build, key):
 
 @pytest.mark.parametrize("key", ["recursion", "assignment", "updated too early", "before backward"])
 def test_a_mistake_shows_in_the_updated_parameters_too(key):
-    sheet = worksheet(two_output_root(), "updated parameters", digits=8, learning_rate=0.5)
+    sheet = worksheet(two_output_root(), "updated parameters", decimals=8, learning_rate=0.5)
     wrong = compare(sheet.root, key, learning_rate=0.5).wrong
     line = next(line for line in sheet.blanks if line.name.of == "w1")
     mark = sheet.check(f"new w1 = {line.node.data - 0.5 * wrong[line.node]:.8f}").marks[line.blank - 1]

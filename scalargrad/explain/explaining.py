@@ -21,7 +21,7 @@ def explain(
     source: str,
     numbers: Mapping[str, Number],
     wrt: str | Iterable[str] | None = None,
-    digits: int = 6,
+    decimals: int = 6,
     view: str = "quantities",
     lang: str = "en",
     *,
@@ -67,7 +67,7 @@ def explain(
         chosen = [node for node, role in role_of.items() if role == "parameter"] or parameters_of(root)
     others = {name: node.label for name, node in names.items() if name != node.label}
     same = [say("explain", "same", lang, name=name, node=label) for name, label in others.items()]
-    return "\n\n".join([*same, explain_graph(root, chosen, digits, view, lang)])
+    return "\n\n".join([*same, explain_graph(root, chosen, decimals, view, lang)])
 
 
 def named(names: Mapping[str, Value], wanted: Iterable[str]) -> list[Value]:
@@ -81,7 +81,7 @@ def named(names: Mapping[str, Value], wanted: Iterable[str]) -> list[Value]:
 
 
 def explain_graph(
-    root: Value, wrt: Iterable[Value] | None = None, digits: int = 6, view: str = "quantities", lang: str = "en"
+    root: Value, wrt: Iterable[Value] | None = None, decimals: int = 6, view: str = "quantities", lang: str = "en"
 ) -> str:
     """Explain the graph under `root`, over labelled "quantities" or all "operations".
 
@@ -94,9 +94,9 @@ def explain_graph(
         first = passes.view.name(left_out[0])
         derivations.append(say("explain", "left out", lang, count=len(left_out), first=first))
     parts = {
-        "forward": forward_text(passes, digits),
-        "local": local_text(passes, digits),
-        "backward": backward_text(passes, digits, lang),
+        "forward": forward_text(passes, decimals),
+        "local": local_text(passes, decimals),
+        "backward": backward_text(passes, decimals, lang),
         "derivation": "\n\n".join(derivations),
     }
     return "\n\n".join(f"{say('explain', title, lang)}\n\n{text}" for title, text in parts.items() if text)

@@ -16,41 +16,41 @@ from ..graph.tracing import BackwardStep, Trace
 from ..graph.views import View
 from ..messages import say
 
-_MOST_DIGITS = 17  # what tells any two floats apart
+_MOST_DECIMALS = 17  # what tells any two floats apart
 _HUGE = 1e16  # from here on a float has no decimals
 
 
-def number_text(value: float, digits: int) -> str:
-    """Write a number with `digits` decimals, or shorter where that is all of it; a tiny or huge one with an exponent.
+def number_text(value: float, decimals: int) -> str:
+    """Write a number with so many decimals, or shorter where that is all of it; a tiny or huge one with an exponent.
 
-    Raises ValueError where `digits` is not from 1 to 17.
+    Raises ValueError where `decimals` is not from 1 to 17.
 
     >>> number_text(0.6, 6), number_text(-0.012409318556507402, 6), number_text(0.0000012409, 6)
     ('0.6', '-0.012409', '1.2409e-06')
     """
-    if not 1 <= digits <= _MOST_DIGITS:
-        raise ValueError(f"digits: needs a number from 1 to {_MOST_DIGITS}, got {digits}")
+    if not 1 <= decimals <= _MOST_DECIMALS:
+        raise ValueError(f"decimals: needs a number from 1 to {_MOST_DECIMALS}, got {decimals}")
     value = float(value)
     if abs(value) < _HUGE:
-        written = min(f"{value:.{digits}f}", f"{value}", key=len)
+        written = min(f"{value:.{decimals}f}", f"{value}", key=len)
         short = written.rstrip("0").rstrip(".") if "e" not in written else written
         if isclose(float(short), value, rel_tol=1e-14):
             return short if value else "0"
-        if abs(value) >= 10.0 ** min(1 - digits, -1):
+        if abs(value) >= 10.0 ** min(1 - decimals, -1):
             return written
-    mantissa, exponent = f"{value:.{max(digits - 2, 1)}e}".split("e")
+    mantissa, exponent = f"{value:.{max(decimals - 2, 1)}e}".split("e")
     short = f"{mantissa.rstrip('0').rstrip('.')}e{exponent}"
     return short if isclose(float(short), value, rel_tol=1e-14) else f"{mantissa}e{exponent}"
 
 
-class WithDigits(notation.Notation):
+class WithDecimals(notation.Notation):
     """The text of a formula with its numbers written by `number_text`."""
 
-    def __init__(self, digits: int) -> None:
-        self.digits = digits
+    def __init__(self, decimals: int) -> None:
+        self.decimals = decimals
 
     def figures(self, value: float) -> str:
-        return number_text(value, self.digits)
+        return number_text(value, self.decimals)
 
 
 def derivative_name(view: View, of: Value, to: Value) -> str:
@@ -58,7 +58,7 @@ def derivative_name(view: View, of: Value, to: Value) -> str:
     return f"d{view.name(of)}/d{view.name(to)}"
 
 
-def forward_text(trace: Trace, digits: int = 6) -> str:
+def forward_text(trace: Trace, decimals: int = 6) -> str:
     """Write the forward pass: what is given, then each formula, its numbers put in, its value.
 
     Raises ValueError where these numbers have changed since the pass.
@@ -74,16 +74,16 @@ def forward_text(trace: Trace, digits: int = 6) -> str:
     view = trace.view
     check_unchanged(topological_order(view.root))
     leaves = [node for node in view.order if not node.parents and not is_number(node)]
-    given = [f"{view.name(leaf)} = {number_text(leaf.data, digits)}" for leaf in leaves]
+    given = [f"{view.name(leaf)} = {number_text(leaf.data, decimals)}" for leaf in leaves]
     worked = [
-        (view.name(node), _worked(view, node, view.formula(node), node.data, digits))
+        (view.name(node), _worked(view, node, view.formula(node), node.data, decimals))
         for node in view.order
         if node.parents
     ]
     return "\n\n".join("\n".join(lines) for lines in (_filled(given), _equations(worked)) if lines)
 
 
-def local_text(trace: Trace, digits: int = 6) -> str:
+def local_text(trace: Trace, decimals: int = 6) -> str:
     """Write the local derivatives, which the forward pass records: each formula, its numbers put in, its value.
 
     Raises ValueError where these numbers have changed since the pass.
@@ -98,7 +98,7 @@ def local_text(trace: Trace, digits: int = 6) -> str:
     return "\n".join(
         _equations(
             [
-                (derivative_name(view, node, edge.parent), _worked(view, node, written, edge.derivative, digits))
+                (derivative_name(view, node, edge.parent), _worked(view, node, written, edge.derivative, decimals))
                 for node in view.order
                 for edge, written in zip(view.edges(node), view.derivatives(node))
                 if not is_number(edge.parent)
@@ -107,7 +107,7 @@ def local_text(trace: Trace, digits: int = 6) -> str:
     )
 
 
-def backward_text(trace: Trace, digits: int = 6, lang: str = "en") -> str:
+def backward_text(trace: Trace, decimals: int = 6, lang: str = "en") -> str:
     """Write the backward pass: each contribution as upstream x local, and the running sum where paths meet.
 
     The nodes stand in the order in which backward visits them: each upstream is worked out above its use.
@@ -129,9 +129,9 @@ def backward_text(trace: Trace, digits: int = 6, lang: str = "en") -> str:
     names = padded([derivative_name(view, view.root, step.parent) + ":" for _, step in rows])
     ways = padded([say("explain", "via", lang, node=view.name(step.node)) for _, step in rows])
     sum_is = f"{say('explain', 'sum', lang)} "
-    upstream = _aligned([number_text(step.upstream, digits) for _, step in rows])
-    local = _aligned([number_text(step.local, digits) for _, step in rows])
-    sums = _aligned([number_text(number, digits) for _, step in rows for number in (step.contribution, step.total)])
+    upstream = _aligned([number_text(step.upstream, decimals) for _, step in rows])
+    local = _aligned([number_text(step.local, decimals) for _, step in rows])
+    sums = _aligned([number_text(number, decimals) for _, step in rows for number in (step.contribution, step.total)])
     contribution, total = sums[::2], sums[1::2]
     products = [f"{way}  {u} x {d} = {c}" for way, u, d, c in zip(ways, upstream, local, contribution)]
     lines = [f"  {derivative_name(view, view.root, view.root)} = 1", ""]
@@ -160,12 +160,12 @@ def with_numbers(view: View, node: Value, written: Expression) -> Expression | N
     return tree.substitute(written, {name: tree.number(number) for name, number in numbers.items()}, {})
 
 
-def _worked(view: View, node: Value, written: Expression | None, value: float, digits: int) -> list[str]:
+def _worked(view: View, node: Value, written: Expression | None, value: float, decimals: int) -> list[str]:
     """Write a formula with the names, with the numbers and as its value, saying no thing twice."""
-    notation = WithDigits(digits)
+    notation = WithDecimals(decimals)
     stages = [written, with_numbers(view, node, written)] if written else []
     pieces = [notation.write(stage).replace("…", "...") for stage in stages if stage]
-    return list(dict.fromkeys([*pieces, number_text(value, digits)]))
+    return list(dict.fromkeys([*pieces, number_text(value, decimals)]))
 
 
 def _equations(rows: list[tuple[str, list[str]]]) -> list[str]:

@@ -365,7 +365,7 @@ def _feedback(student: Student, lang: str) -> str:
     for mark in student.marking.marks:
         verdict, *slips = map(html.escape, mark.sentences(lang))
         if not mark.worth:
-            answer = lines[mark.blank].written(student.sheet.digits)
+            answer = lines[mark.blank].written(student.sheet.decimals)
             slips.append(html.escape(say("worksheets", "feedback.right", lang, answer=answer)))
         said = "".join(f"<p>{sentence}</p>" for sentence in (verdict, *slips))
         lost = "" if mark.worth else " class=lost"

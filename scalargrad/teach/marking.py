@@ -187,7 +187,7 @@ class Marker:
         here = self._worked_out(line, numbers)
         moved = 0.0
         for symbol in line.work.needs if line.work else ():
-            rounded = float(number_text(numbers[symbol], self.sheet.digits))
+            rounded = float(number_text(numbers[symbol], self.sheet.decimals))
             if rounded != numbers[symbol]:
                 moved += abs(self._worked_out(line, {**numbers, symbol: rounded}) - here)
         return min(moved, _MOST_ROUNDING * abs(here))
@@ -199,7 +199,7 @@ class Marker:
         if answer.unit and abs(answer.number - right) > 2 * float(answer.unit) + rounding:
             return "wrong"  # by far: most are, and exact arithmetic is slow
         exact = Decimal(repr(right))
-        unit = answer.unit or _unit(Decimal(number_text(right, self.sheet.digits)))
+        unit = answer.unit or _unit(Decimal(number_text(right, self.sheet.decimals)))
         is_cut_off = answer.exact * exact >= 0 and 0 <= abs(exact) - abs(answer.exact) < unit
         if not is_cut_off and abs(exact - answer.exact) > unit / 2 + Decimal(rounding):
             return "wrong"

@@ -62,17 +62,17 @@ class Comparison(NamedTuple):
     wrong: Gradients
     first: Value | None  # where they part first, in the order in which backward visits; None where they never do
 
-    def text(self, digits: int = 6, lang: str = "en") -> str:
+    def text(self, decimals: int = 6, lang: str = "en") -> str:
         """Write the comparison as a table of the labelled quantities, with a mark where the two first part."""
-        lines = [f"  {line}" for line in table(self._cells(digits, lang), "<>>")]
+        lines = [f"  {line}" for line in table(self._cells(decimals, lang), "<>>")]
         heading = [say("mistakes", "heading", lang, name=self.mistake.name(lang)), paragraph(self.mistake.why(lang))]
         return "\n".join([*heading, "", *lines, *(["", note] if (note := self._note(lang)) else [])])
 
-    def _cells(self, digits: int, lang: str) -> list[tuple[str, str, str, str]]:
+    def _cells(self, decimals: int, lang: str) -> list[tuple[str, str, str, str]]:
         words, names = catalogue("mistakes", lang), Operations(self.root)
         cells = [("", words["right"], words["mistaken"], "")]
         for node in self.shown:
-            right, wrong = (number_text(gradients[node], digits) for gradients in (self.right, self.wrong))
+            right, wrong = (number_text(gradients[node], decimals) for gradients in (self.right, self.wrong))
             mark = words["first"] if node is self.first else ""
             cells.append((derivative_name(names, self.root, node), right, wrong, mark))
         return cells

@@ -87,7 +87,7 @@ def _numerical(quiz: Element, variant: _Variant, line: Line) -> None:
     name, *stages = page.stages(line)
     asks = f"{told_before}<p><b>{page.math(name, *stages, '?')}</b></p>"
     question = _question(quiz, "numerical", variant, line, asks)
-    margin = _margin(line.answer, sheet.digits)
+    margin = _margin(line.answer, sheet.decimals)
     _answer(question, "100", line.answer, margin, say("worksheets", "right", sheet.lang))
     for number, wide, keys in _groups(sheet, line, margin):
         _answer(question, "0", number, wide, "</p><p>".join(html.escape(_advice(key, sheet.lang)) for key in keys))
@@ -118,7 +118,7 @@ def _groups(sheet: Worksheet, line: Line, margin: float) -> list[tuple[float, fl
     """
     together: dict[float, list[str]] = {}
     for key, number in sheet.marker.slips(line):
-        written = float(number_text(number, sheet.digits))
+        written = float(number_text(number, sheet.decimals))
         if abs(written - line.answer) > margin:
             together.setdefault(written, []).append(key)
     numbers = sorted({line.answer, *together})
@@ -126,16 +126,16 @@ def _groups(sheet: Worksheet, line: Line, margin: float) -> list[tuple[float, fl
     for below, above in pairwise(numbers):
         gaps[below], gaps[above] = min(gaps[below], above - below), above - below
     return [
-        (number, min(_margin(number, sheet.digits), gaps[number] / 2), list(dict.fromkeys(keys)))
+        (number, min(_margin(number, sheet.decimals), gaps[number] / 2), list(dict.fromkeys(keys)))
         for number, keys in together.items()
     ]
 
 
-def _margin(number: float, digits: int) -> float:
+def _margin(number: float, decimals: int) -> float:
     """Give one unit of the last digit: what rounding or cutting off may change."""
-    written = number_text(number, digits)
+    written = number_text(number, decimals)
     if isclose(float(written), number, rel_tol=1e-14):
-        return min(10.0**-digits, abs(number) / 100 or 1.0)
+        return min(10.0**-decimals, abs(number) / 100 or 1.0)
     return float(Decimal(1).scaleb(int(Decimal(written).as_tuple().exponent)))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..engine import Value, topological_order
-from ..explain.reporting import WithDigits, number_text
+from ..explain.reporting import WithDecimals, number_text
 from ..formulas import latex
 from ..formulas.labels import label_parts
 from ..formulas.notation import Notation
@@ -87,9 +87,9 @@ class Line(NamedTuple):
     choice: Choice | None = None
     blank: int = 0  # the number of the blank, from 1; 0 where the sheet gives the answer
 
-    def written(self, digits: int) -> str:
+    def written(self, decimals: int) -> str:
         """Write the answer: a number, or the letter of a choice."""
-        return LETTERS[int(self.answer)] if self.choice else number_text(self.answer, digits)
+        return LETTERS[int(self.answer)] if self.choice else number_text(self.answer, decimals)
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Sheet:
     lines: tuple[Line, ...]
     parameters: tuple[Value, ...]
     learning_rate: float
-    digits: int
+    decimals: int
     lang: str
     is_worked: bool  # whether what is given stands there with its working
     numbers: Numbers  # every number of the graph, by its symbol
@@ -116,11 +116,11 @@ class Sheet:
 class _LaTeXNotation(latex.LaTeX):
     """A formula in LaTeX, a dot between numbers and derivatives."""
 
-    def __init__(self, digits: int) -> None:
-        self.digits = digits
+    def __init__(self, decimals: int) -> None:
+        self.decimals = decimals
 
     def figures(self, value: float) -> str:
-        return number_text(value, self.digits)
+        return number_text(value, self.decimals)
 
     def name(self, label: str) -> str:
         if isinstance(label, Derivative):
@@ -132,7 +132,7 @@ class _LaTeXNotation(latex.LaTeX):
         return rf"{left} \cdot {right}" if dotted else super().product(left, right)
 
 
-class _HTMLNotation(WithDigits):
+class _HTMLNotation(WithDecimals):
     """A formula in HTML: `out_o1` with an index, a power raised."""
 
     powers_of_ten = True
@@ -172,7 +172,7 @@ class Markdown:
     def __init__(self, sheet: Sheet, key: bool) -> None:
         self.sheet, self.key = sheet, key
         self.title = self.say("answers", title=sheet.title) if key else sheet.title
-        self.notation = self.notation_with(sheet.digits)
+        self.notation = self.notation_with(sheet.decimals)
 
     def say(self, sentence: str, **values: object) -> str:
         """Write a sentence in the language of the sheet."""
@@ -235,8 +235,8 @@ class Markdown:
         """Keep words on one line, where the form can say so."""
         return words
 
-    def notation_with(self, digits: int) -> Notation:
-        return _LaTeXNotation(digits)
+    def notation_with(self, decimals: int) -> Notation:
+        return _LaTeXNotation(decimals)
 
     def math(self, *stages: str) -> str:
         return f"${' = '.join(stages)}$"
@@ -289,8 +289,8 @@ class HTML(Markdown):
     rule = "<span class=rule></span>"
     gap = " &emsp;"
 
-    def notation_with(self, digits: int) -> Notation:
-        return _HTMLNotation(digits)
+    def notation_with(self, decimals: int) -> Notation:
+        return _HTMLNotation(decimals)
 
     def math(self, *stages: str) -> str:
         return f"<span class=math>{' '.join(self.pieces(stages))}</span>"
@@ -350,7 +350,7 @@ class HTML(Markdown):
             return f'{before}{value}{grad_is}{grad}"' if is_told else f'{before}{value}"'
 
         root = again[self.sheet.root]
-        drawing = draw(root, self.sheet.view, digits=self.sheet.digits, edges=False, lang=self.sheet.lang)
+        drawing = draw(root, self.sheet.view, digits=self.sheet.decimals, edges=False, lang=self.sheet.lang)
         drawing.body[:] = [_DRAWN.sub(with_blanks, statement) for statement in drawing.body]
         svg = str(drawing.pipe("svg", encoding="utf-8"))
         return svg[svg.index("<svg") :]

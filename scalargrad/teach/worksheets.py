@@ -33,7 +33,7 @@ from .worksheet_forms import HTML, KINDS, Choice, LaTeX, Line, Markdown, Name, S
 _FRIENDLY = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.0)
 _MOST_DRAWS = 200  # of numbers, until every operation stays in its domain
 _MOST_TERMS = 20  # of a sum that the key writes out
-_DIGITS = range(3, 16)  # with fewer a small answer could not be told from its neighbours
+_DECIMALS = range(3, 16)  # with fewer a small answer could not be told from its neighbours
 _QUESTIONS = 2  # of each kind, where a sheet asks for choices
 _MOST_OPTIONS = 4
 _MOST_KNOWN = 9  # gradients that a question lists
@@ -63,7 +63,7 @@ class Worksheet(Sheet):
     def answers(self) -> str:
         """The answers, a line for each blank, as `check` reads them."""
         return "\n".join(
-            f"({line.blank}) {on_one_line(line.name, self.lang)} = {line.written(self.digits)}".replace("  = ", " ")
+            f"({line.blank}) {on_one_line(line.name, self.lang)} = {line.written(self.decimals)}".replace("  = ", " ")
             for line in self.blanks
         )
 
@@ -125,7 +125,7 @@ def worksheet(
     friendly: bool = False,
     parameters: Iterable[Value] | None = None,
     learning_rate: float = 1.0,
-    digits: int = 4,
+    decimals: int = 4,
     title: str = "",
     lang: str = "en",
 ) -> Worksheet:
@@ -133,7 +133,7 @@ def worksheet(
 
     `blanks` are among `KINDS`: what comes before the first of them is given, what comes later is left out unless it
     is one too. With a `seed` the leaves but for the targets get other numbers, with `friendly` short decimals; the
-    sign of each stays. Numbers have `digits` decimals, 3 to 15; the words are in `lang`, "en" or "zh". Raises
+    sign of each stays. Numbers have so many `decimals`, 3 to 15; the words are in `lang`, "en" or "zh". Raises
     ValueError for a kind of blank that is not known, and where no numbers are found that keep every operation in its
     domain.
 
@@ -147,8 +147,8 @@ def worksheet(
     chosen = (blanks,) if isinstance(blanks, str) else tuple(blanks)
     if not chosen or not set(chosen) <= set(KINDS):
         raise ValueError(f"worksheet: needs blanks among {', '.join(map(repr, KINDS))}, got {blanks!r}")
-    if digits not in _DIGITS:
-        raise ValueError(f"worksheet: needs digits from {_DIGITS[0]} to {_DIGITS[-1]}, got {digits}")
+    if decimals not in _DECIMALS:
+        raise ValueError(f"worksheet: needs decimals from {_DECIMALS[0]} to {_DECIMALS[-1]}, got {decimals}")
     own = parameters_of(root, parameters)
     draws = [dict[Value, float]()] if seed is None and not friendly else _draws(root, seed or 0, friendly)
     again = _first_that_works(root, own, draws)
@@ -167,7 +167,7 @@ def worksheet(
         lines += [line._replace(blank=next(numbers)) for line in makes.choices(random.Random(seed or 0))]
     title = title or say("worksheets", "title", lang, name=record.view.name(record.view.root))
     return Worksheet(
-        title, record.view.root, view, tuple(lines), moving, learning_rate, digits, lang, False, makes.numbers
+        title, record.view.root, view, tuple(lines), moving, learning_rate, decimals, lang, False, makes.numbers
     )
 
 
