@@ -22,12 +22,12 @@ DIGITS = 6
 
 def inject(sheet):
     """Write every slip's number into its blank alone; count those that change it, and those that are named."""
-    right = {line.blank: line.written(sheet.digits) for line in sheet.blanks}
+    right = {line.blank: line.written(sheet.decimals) for line in sheet.blanks}
     assert all((mark.verdict, mark.slips) == ("right", ()) for mark in sheet.marker.mark(right))
     injected = named = 0
     for line in sheet.blanks:
         for key, number in sheet.marker.slips(line):
-            written = number_text(number, sheet.digits)
+            written = number_text(number, sheet.decimals)
             if written != right[line.blank]:
                 injected += 1
                 named += key in sheet.marker.mark({line.blank: written})[line.blank - 1].slips
@@ -58,7 +58,7 @@ def random_graph(generator):
 
 @pytest.mark.parametrize("build", [two_output, shared_bias])
 def test_at_least_95_percent_of_the_slips_are_named_on_the_documents_networks(build):
-    injected, named = inject(worksheet(build().root, NUMBERS, digits=DIGITS, learning_rate=0.5))
+    injected, named = inject(worksheet(build().root, NUMBERS, decimals=DIGITS, learning_rate=0.5))
     assert injected > 400
     assert named >= 0.95 * injected, (named, injected)
 
@@ -66,7 +66,7 @@ def test_at_least_95_percent_of_the_slips_are_named_on_the_documents_networks(bu
 def test_at_least_95_percent_of_the_slips_are_named_on_random_graphs():
     injected = named = graphs = 0
     for seed in range(100):
-        sheet = worksheet(random_graph(random.Random(seed)), ("values", "gradients"), digits=DIGITS)
+        sheet = worksheet(random_graph(random.Random(seed)), ("values", "gradients"), decimals=DIGITS)
         graphs += bool(sheet.blanks)
         there, told = inject(sheet)
         injected, named = injected + there, named + told
@@ -89,7 +89,7 @@ def test_the_slips_of_every_operation_are_named(operation):
     y = (inner * 1.3).sigmoid() * inner
     y.label = "y"
     for view in ("quantities", "operations"):
-        injected, named = inject(worksheet(y, NUMBERS, view=view, digits=DIGITS, learning_rate=0.5))
+        injected, named = inject(worksheet(y, NUMBERS, view=view, decimals=DIGITS, learning_rate=0.5))
         assert injected > 30
         assert named >= 0.95 * injected, (view, named, injected)
 
@@ -148,7 +148,7 @@ early_h1 = (0.6 - delta_o1 * out_h1) * delta_o1 + (0.7 - delta_o2 * out_h1) * de
     ],
 )
 def test_a_slip_worked_out_by_hand_is_named(name, number, key):
-    sheet = worksheet(two_output().root, NUMBERS, digits=8)
+    sheet = worksheet(two_output().root, NUMBERS, decimals=8)
     line = next(line for line in sheet.blanks if str(line.name) == name)
     mark = sheet.check(f"({line.blank}) {number_text(number, 8)}").marks[line.blank - 1]
     assert mark.verdict in ("wrong", "too coarse")
@@ -159,7 +159,7 @@ def test_the_power_rule_without_its_factor_or_exponent():
     x = Value(0.7, "x")
     y = x**3
     y.label = "y"
-    sheet = worksheet(y, "gradients", digits=8)
+    sheet = worksheet(y, "gradients", decimals=8)
     for number, key in ((0.7**2, "power factor"), (3 * 0.7**3, "power exponent"), (3 * 0.7, "power exponent")):
         assert key in sheet.check(f"1: {number:.8f}").marks[0].slips, key
     assert sheet.check(f"1: {3 * 0.7**2:.8f}").right
@@ -169,7 +169,7 @@ def test_a_square_slips_like_a_power():
     x = Value(0.7, "x")
     y = x.square()
     y.label = "y"
-    sheet = worksheet(y, ("values", "gradients"), digits=8)
+    sheet = worksheet(y, ("values", "gradients"), decimals=8)
     for blank, number, key in ((1, 1.4, "times exponent"), (2, 0.7, "power factor"), (2, 0.98, "power exponent")):
         assert key in sheet.check(f"{blank}: {number}").marks[blank - 1].slips, key
 
@@ -178,7 +178,7 @@ def test_the_inner_derivative_of_a_composition():
     x, w = Value(0.7, "x"), Value(3.0, "w")
     y = (w * x).sin()
     y.label = "y"
-    sheet = worksheet(y, "gradients", digits=8)
+    sheet = worksheet(y, "gradients", decimals=8)
     for number, key in ((math.cos(2.1), "inner"), (0.7 * math.cos(math.radians(2.1)), "degrees"), (0.7, "inner")):
         assert key in sheet.check(f"dy/dw = {number:.8f}").marks[0].slips, key
 
@@ -187,7 +187,7 @@ def test_several_slips_with_one_number_are_all_named():
     x = Value(2.0, "x")
     y = x**2
     y.label = "y"
-    sheet = worksheet(y, "gradients", digits=4)
+    sheet = worksheet(y, "gradients", decimals=4)
     assert {"power factor", "value"} & set(sheet.check("1: 2").marks[0].slips)
     assert len(sheet.check("1: 2").marks[0].slips) > 1
 

@@ -31,7 +31,7 @@ _BINARY = {"+": ("add", 1), "-": ("sub", 1), "*": ("mul", 2), "/": ("div", 2), "
 _NEGATIVE = 3  # between a product and a power: -x**2 is -(x**2)
 
 
-class Recorded(NamedTuple):
+class TypedGraph(NamedTuple):
     """What was recorded: the result of the last statement, and every name of the text with its node."""
 
     root: Value
@@ -53,7 +53,7 @@ class _Waiting(NamedTuple):
     operands: int  # how many stood before it
 
 
-def record_expression(text: str, numbers: Mapping[str, Number]) -> Recorded:
+def record_expression(text: str, numbers: Mapping[str, Number]) -> TypedGraph:
     """Record the formulas of `text`, with the numbers given for its names; each name becomes a label.
 
     Statements are parted by `;` or lines, and the last one is the root. Raises ValueError, with the place marked,
@@ -101,7 +101,7 @@ class _Reader:
             raise ValueError("expression: there is nothing to read; write a formula, as in y = w*x + b")
         self._take(numbers)
 
-    def read(self) -> Recorded:
+    def read(self) -> TypedGraph:
         """Record every statement."""
         results = [self._statement(tokens) for tokens in self.statements]
         used = set(topological_order(results[-1]))
@@ -111,7 +111,7 @@ class _Reader:
         if unused := [name for name in self.numbers if name not in self.names]:  # a mistake in a formula comes first
             strange = ", ".join(map(_plain, unused[:_MOST_NAMES]))
             raise ValueError(f"expression: {strange} does not stand in the text; leave its number out")
-        return Recorded(results[-1], self.names)
+        return TypedGraph(results[-1], self.names)
 
     def _refuse(self, token: _Token, reason: str) -> NoReturn:
         """Raise ValueError on one line, with the text around the token and the token marked."""

@@ -35,7 +35,7 @@ _PIECE = re.compile(
 )
 
 
-class Line(NamedTuple):
+class TwoSides(NamedTuple):
     """One equation: its two sides as they are written, its shapes, and what comes out on each."""
 
     left: str
@@ -55,10 +55,10 @@ class Line(NamedTuple):
 class Equations:
     """Equations under headings; as text, with both results and their difference."""
 
-    groups: tuple[tuple[str, tuple[Line, ...]], ...]
+    groups: tuple[tuple[str, tuple[TwoSides, ...]], ...]
 
     @property
-    def lines(self) -> list[Line]:
+    def lines(self) -> list[TwoSides]:
         """Every equation in order."""
         return [line for _, lines in self.groups for line in lines]
 
@@ -132,7 +132,7 @@ def matrix_equations(network: MLP, loss: Value) -> Equations:
         if layer.biases:
             nets = [[net + bias] for (net,), bias in zip(nets, layer.biases)]
             right, shapes = f"{right} + b({here})", f"{shapes} + {n}x1"
-        lines = [Line(f"net({here})", right, shapes, nets, _column(neuron.net.data for neuron in layer.neurons))]
+        lines = [TwoSides(f"net({here})", right, shapes, nets, _column(neuron.net.data for neuron in layer.neurons))]
         slopes, back = _column(known.slopes[index]), _column(known.grads[neuron.net] for neuron in layer.neurons)
         if index + 1 < len(network.layers):
             after, k = network.layers[index + 1], len(network.layers[index + 1].neurons)
@@ -145,13 +145,13 @@ def matrix_equations(network: MLP, loss: Value) -> Equations:
                 f"{n}x1 = {n}x1 o {n}x1",
             )
         right = f"{right} o {layer.activation}'(net({here}))"
-        lines.append(Line(f"delta({here})", right, shapes, _hadamard(errors, slopes), back))
+        lines.append(TwoSides(f"delta({here})", right, shapes, _hadamard(errors, slopes), back))
         if layer.biases:
             grads = _column(known.grads[neuron.b] for neuron in layer.neurons if neuron.b is not None)
-            lines.append(Line(f"d{known.name}/db({here})", f"delta({here})", f"{n}x1 = {n}x1", delta, grads))
+            lines.append(TwoSides(f"d{known.name}/db({here})", f"delta({here})", f"{n}x1 = {n}x1", delta, grads))
         right, shapes = f"delta({here}) . out({here - 1})^T", f"{n}x{m} = {n}x1 . ({m}x1)^T"
         grads = [[known.grads[weight] for weight in neuron.w] for neuron in layer.neurons]
-        lines.append(Line(f"d{known.name}/dW({here})", right, shapes, _dot(delta, _transposed(inputs)), grads))
+        lines.append(TwoSides(f"d{known.name}/dW({here})", right, shapes, _dot(delta, _transposed(inputs)), grads))
         groups.append((f"Layer {here}: n = {n} neurons, m = {m} inputs", tuple(lines)))
     return Equations(tuple(groups))
 
@@ -270,8 +270,8 @@ def _sum_of(terms: list[str]) -> str:
     return " + ".join(terms if len(terms) <= _MOST_TERMS else [terms[0], "…", terms[-1]])
 
 
-def _line(left: str, right: str, by_equation: float, by_engine: float) -> Line:
-    return Line(left, right, "", [[by_equation]], [[by_engine]])
+def _line(left: str, right: str, by_equation: float, by_engine: float) -> TwoSides:
+    return TwoSides(left, right, "", [[by_equation]], [[by_engine]])
 
 
 def as_mathml(written: str) -> str:
@@ -298,7 +298,7 @@ def _piece(found: re.Match[str]) -> str:
     return f"<msup>{name}<mrow>{above}</mrow></msup>" if above else name
 
 
-def _as_text(line: Line) -> str:
+def _as_text(line: TwoSides) -> str:
     rows = [f"    = {row}    engine: {other}" for row, other in zip(*map(_rows, (line.by_equation, line.by_engine)))]
     if more := _more_rows(line.by_equation):
         rows.append(f"    {more}")
@@ -306,7 +306,7 @@ def _as_text(line: Line) -> str:
     return "\n".join([f"  {line.left} = {line.right}    {line.shapes}".rstrip(), *rows])
 
 
-def _cells(line: Line) -> list[str]:
+def _cells(line: TwoSides) -> list[str]:
     """Give the cells of a table for a notebook; the shapes stand under the equation."""
     equation = math(f"{as_mathml(line.left)}<mo>=</mo>{as_mathml(line.right)}")
     shapes = f"<br/>{line.shapes}" if line.shapes else ""
