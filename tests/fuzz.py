@@ -94,7 +94,7 @@ def exactly(row, *operands):
 def paths_added(root):
     """Give for each node the sum over all paths of the sizes of their products: how large the rounding may be.
 
-    And how far it may be off where a program works a local derivative as 1 - y*y out as it stands, to a last digit of 1.
+    And how far it may be off where a program works a local derivative as 1 - y*y out as it stands: a last digit of 1.
     """
     order = topological_order(root)
     sizes, lost = dict.fromkeys(order, 0.0), dict.fromkeys(order, 0.0)
