@@ -44,10 +44,10 @@ def check(examination: Examination) -> None:
         except (AttributeError, TypeError):  # made in another way, or without a list of its parameters
             examination.missing.append(f"{name}({', '.join(map(str, arguments))}).parameters()")
             continue
-        if _has_its_parameters(examination, name, kind, parameters):
+        if _can_be_trained(examination, name, kind, parameters):
             made[name] = (kind, network, parameters)
     try:
-        if "Neuron" in made:
+        if "Neuron" in made and len(made["Neuron"][2]) == _COUNTS["Neuron"]:
             _neuron(examination, *made["Neuron"])
         if made:
             _training(examination, *made[list(made)[-1]])
@@ -56,7 +56,8 @@ def check(examination: Examination) -> None:
         examination.score("network", False)
 
 
-def _has_its_parameters(examination: Examination, name: str, kind: type, parameters: Sequence[Any]) -> bool:
+def _can_be_trained(examination: Examination, name: str, kind: type, parameters: Sequence[Any]) -> bool:
+    """Say where parameters are left out, or are one object; with those that it has, a network can still be trained."""
     written = f"{name}({', '.join(map(str, _ARGUMENTS[name]))})"
     different = len({id(parameter) for parameter in parameters})
     is_right = different == len(parameters) == _COUNTS[name]
@@ -71,7 +72,7 @@ def _has_its_parameters(examination: Examination, name: str, kind: type, paramet
         key, place = "network.parameters", places.of_function(getattr(kind, "parameters", None))
     if not any(finding.key == key for finding in examination.found):  # what is wrong in a neuron is so in all above it
         examination.add(key, "network", place=place, **values)
-    return False
+    return bool(parameters) and key != "network.shared"
 
 
 def _set(engine: Engine, parameters: Sequence[Any], numbers: Sequence[float]) -> None:
@@ -155,8 +156,10 @@ def _training(examination: Examination, kind: type, network: Any, parameters: Se
         "numbers",
         "network",
     }
-    zeros = {"derivative.forgotten", "derivative.receiver", "passes.used up"} & {f.key for f in examination.found}
-    if zeros or wrong & {"seed", "order", "backward"}:  # what the engine does wrong shows in every network
+    zeros = {"derivative.forgotten", "derivative.receiver", "passes.used up", "order.not reversed"} & {
+        f.key for f in examination.found
+    }
+    if zeros or "backward" in wrong:  # what the engine does wrong shows in every network
         return
     call = places.of_function(vars(kind).get("__call__"))
     for number, (parameter, gradient) in enumerate(zip(parameters, gradients), 1):

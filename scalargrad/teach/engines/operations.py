@@ -39,7 +39,10 @@ def made(exam: Examination) -> None:
         raise Stop from None
     if not agree(number, 0.75):
         exam.add("class.rounds", "values", place=init, got_text=f"{number:g}")
-        raise Stop
+        if number not in (trunc(0.75), round(0.75)):
+            raise Stop
+        engine.keeps = True
+        leaf, other = engine.leaf(0.75), engine.leaf(0.75)
     if leaf is other:
         exam.add("class.shared", "graph", place=places.of_function(engine.made.__new__) or init)
         engine.cleans = exam.are_shared = True
@@ -102,7 +105,8 @@ def values(exam: Examination) -> None:
             if is_expected and (form.kinds in ("v", "vv") or exam.engine.has(Form(form.op, "vv"))):
                 exam.missing.append(shown_form(form))
             continue
-        _value(exam, form)
+        if not exam.engine.keeps or form.kinds not in _WITH_A_NUMBER:  # plain numbers are rounded out of our sight
+            _value(exam, form)
     if not any(form.kinds == "vv" for form in exam.forms):
         exam.add("class.operations", "values", place=None)
         raise Stop

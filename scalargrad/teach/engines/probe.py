@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property, wraps
 from inspect import getattr_static
+from math import trunc
 from types import FunctionType
 from typing import Any, NamedTuple
 
 from ...engine import CONSTANT, Value, as_float, record
 from ...rules import RULES
 from .cases import FUNCTIONS, Case, Form
+from .wrong_partials import rule_value
 
 # How students name a method that is not named like its row; an operator is the two underscored names of Python.
 _ALIASES = {
@@ -70,12 +72,16 @@ class Engine:
         self.functions = dict(self._functions())
         self.seeds = False  # whether backward must be helped: it does not start with 1 at the root
         self.cleans = False  # whether what is made must be helped: it does not start with a gradient of 0
+        self.keeps = False  # whether numbers must be helped: the class rounds them
         self._calls: list[Call] | None = None
         self._results: set[int] = set()
 
     def leaf(self, number: float) -> Any:
         """Make a leaf."""
-        return self._clean(self.made(number))
+        made = self.made(number)
+        if self.keeps:
+            setattr(made, self.names.data, number)
+        return self._clean(made)
 
     def _clean(self, quantity: Any) -> Any:
         if self.cleans:
@@ -174,6 +180,14 @@ class Engine:
                 else:
                     setattr(owner, name, before)
 
+    def _keep(self, form: Form, operands: Sequence[Any], result: Any) -> None:
+        """Give a result back the decimals that the class has cut off, where it was right but for them."""
+        with suppress(ArithmeticError, TypeError, ValueError):
+            numbers = [self.data(operand) if isinstance(operand, self.made) else float(operand) for operand in operands]
+            value = rule_value(form.rule, tuple(numbers))
+            if self.data(result) in (trunc(value), round(value)):
+                setattr(result, self.names.data, value)
+
     @contextmanager
     def gradients_of_their_own(self) -> Iterator[None]:
         """Let each object keep a gradient of its own for a while, whatever the class does to share them."""
@@ -208,14 +222,16 @@ class Engine:
         def watch(*operands: Any, **options: Any) -> Any:
             result = method(*operands, **options)
             calls = self._calls
-            if calls is None and not self.cleans:
+            if calls is None and not self.cleans and not self.keeps:
                 return result
             if not isinstance(result, self.made) or any(result is operand for operand in operands):
                 return result
             self._clean(result)
+            ordered = operands[::-1] if form.kinds == "nv" else operands
+            if self.keeps:
+                self._keep(form, ordered, result)
             if calls is None or id(result) in self._results or len(operands) != len(form.rule.partials):
                 return result
-            ordered = operands[::-1] if form.kinds == "nv" else operands
             kinds = "".join("v" if isinstance(operand, self.made) else "n" for operand in ordered) if binary else "v"
             self._results.add(id(result))
             calls.append(Call(Form(form.op, kinds), method, ordered, result))
