@@ -25,7 +25,7 @@ def answers(sheets):
     rows = csv.writer(written)
     for number in range(STUDENTS):
         sheet = sheets[number % VARIANTS]
-        given = [line.written(sheet.digits) for line in sheet.blanks]
+        given = [line.written(sheet.decimals) for line in sheet.blanks]
         for place in range(len(given)):
             chance = generator.random()
             if chance < 1 / 3:

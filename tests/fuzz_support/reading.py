@@ -99,7 +99,10 @@ def _value(expression, numbers, jitter, choose):
             return ast.Constant(near(node.value))
 
     put = ast.fix_missing_locations(Put().visit(ast.parse(expression.strip(), mode="eval")))
-    return float(eval(compile(put, "stage", "eval"), dict(FUNCTIONS)))
+    value = eval(compile(put, "stage", "eval"), dict(FUNCTIONS))
+    if isinstance(value, complex):
+        raise ValueError("a power of a negative number whose exponent is whole only before it is rounded")
+    return float(value)
 
 
 _TOKEN = re.compile(r"\s*(\\operatorname\{[^}]*\}|\\left|\\right|\\[a-zA-Z]+|\\,|N\d+_|\d+\.?\d*|\S)")
