@@ -352,5 +352,6 @@ class HTML(Markdown):
         root = again[self.sheet.root]
         drawing = draw(root, self.sheet.view, digits=self.sheet.decimals, edges=False, lang=self.sheet.lang)
         drawing.body[:] = [_DRAWN.sub(with_blanks, statement) for statement in drawing.body]
+        drawing.description = ""  # in words it would tell every number that is asked for
         svg = str(drawing.pipe("svg", encoding="utf-8"))
         return svg[svg.index("<svg") :]
