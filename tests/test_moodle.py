@@ -74,6 +74,7 @@ def test_every_question_has_its_picture_and_what_it_takes():
         picture = ElementTree.fromstring(base64.b64decode(text.findtext("file")))
         assert picture.tag.endswith("svg")
         assert "____" in "".join(picture.itertext())
+        assert not re.search("grad(ient)? -?[0-9.]*[1-9]{2}", "".join(picture.itertext()))
     numerical = quiz.findall("question[@type='numerical']")[4].findtext("questiontext/text")
     assert re.search(r"= 0\.\d+", numerical)
 

@@ -26,6 +26,7 @@ from .worksheets import Worksheet
 _PICTURE = "graph.svg"
 # Every question holds its picture: what is not seen in it would be half of the file.
 _NOT_SHOWN = re.compile(r'<!--.*?-->|<title>.*?</title>| (?:id|class)="[^"]*"|\n', re.DOTALL)
+_FONT = re.compile(r' font-family="[^"]*"')
 
 
 class _Variant(NamedTuple):
@@ -40,8 +41,10 @@ def moodle_xml(sheets: Sequence[Worksheet]) -> str:
     variants = []
     for sheet in sheets:
         page = HTML(sheet, key=False)
-        picture = _NOT_SHOWN.sub("", page.picture()).encode(errors="replace")
-        variants.append(_Variant(sheet, page, base64.b64encode(picture).decode()))
+        picture = _NOT_SHOWN.sub("", page.picture())
+        font = _FONT.search(picture)
+        once = _FONT.sub("", picture).replace("<svg", f"<svg{font[0] if font else ''}", 1)  # said of the whole
+        variants.append(_Variant(sheet, page, base64.b64encode(once.encode(errors="replace")).decode()))
     for number in range(1, 1 + max(len(sheet.blanks) for sheet in sheets)):
         asked = [(variant, line) for variant in variants for line in variant.sheet.blanks if line.blank == number]
         _category(quiz, sheets[0], asked[0][1])

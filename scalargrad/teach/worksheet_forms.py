@@ -354,4 +354,6 @@ class HTML(Markdown):
         drawing.body[:] = [_DRAWN.sub(with_blanks, statement) for statement in drawing.body]
         drawing.description = ""  # in words it would tell every number that is asked for
         svg = str(drawing.pipe("svg", encoding="utf-8"))
-        return svg[svg.index("<svg") :]
+        svg = svg[svg.index("<svg") :]
+        # What a picture says to those who do not see it holds every number, the blanks' too.
+        return svg if self.key else re.sub("(?s)<desc>.*?</desc>", "", svg)
