@@ -24,7 +24,7 @@ SOURCE_FORMATS = ("gv", "dot")
 FORMATS = ("svg", "png", "pdf", "tex", *SOURCE_FORMATS)
 PATIENCE = 7.0  # seconds for Graphviz's own layout; the plain one after it takes about one
 
-_MOST_PIXELS = 6e7  # of a PNG: beyond that it takes gigabytes, and few programs open it
+_MOST_PIXELS = 2e7  # of a PNG: more take long and gigabytes, and few programs open it
 SCALE = 1.5  # of a PNG: a projector shows the 96 dots per inch of Graphviz blurred
 
 _SILENCE = 1.0  # seconds; after that a sentence says that something is going on
@@ -98,7 +98,7 @@ def as_png(svg: str, scale: float) -> bytes:
 
 
 def to_png(svg: str, scale: float) -> bytes:
-    """Turn an SVG into a PNG with a white ground, of 60 million pixels at most."""
+    """Turn an SVG into a PNG with a white ground, of 20 million pixels at most."""
     import resvg_py
 
     if size := re.search(r'<svg [^>]*width="([\d.]+)pt" height="([\d.]+)pt"', svg):
