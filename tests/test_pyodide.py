@@ -59,7 +59,7 @@ def test_pictures_by_the_webassembly_of_the_host_are_the_same_to_the_byte(answer
     assert answer["source"] == drawing.source
     assert answer["picture"] == drawing.pipe("svg", encoding="utf-8")
     assert answer["a Value shows"] == ["image/svg+xml", "text/html", "text/plain"]
-    assert "png needs the program `dot`" in answer["png"]
+    assert "png needs resvg-py" in answer["png"]
     assert "Failed to parse" in answer["broken"]
 
 
