@@ -19,7 +19,7 @@ COMMANDS = {
     for name, text in READMES.items()
 }
 ALL = sorted({command for commands in COMMANDS.values() for command in commands})
-LEFT_TO_CI = re.compile(r"python3 -m venv|-m pip install|-m pytest|tests/benchmarks/")
+LEFT_TO_CI = re.compile(r"python3 -m venv|-m pip install|-m pytest|tests/benchmarks/|tests/fuzz")
 DEMO = re.compile(r"\.venv/bin/python (demos/\w+\.py)$")  # `test_demos` runs them all
 
 
