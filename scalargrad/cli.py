@@ -101,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     draw.add_argument(
         "--learning-rate", type=_number, default=1.0, metavar="RATE", help="of the last step (default: 1)"
     )
+    draw.add_argument("--leaf-per-use", action="store_true", help="draw a leaf once for each use")
     _add_language(draw)
     draw.set_defaults(run=_draw)
 
@@ -318,6 +319,7 @@ def _draw(options: argparse.Namespace) -> None:
     root, nodes = _recorded(options)
     root.backward()
     roles: dict[str, Any] = nodes
+    roles["leaf_per_use"] = options.leaf_per_use
     drawing = draw(root, options.view, digits=options.digits, lang=options.lang, **roles)
     if options.steps:
         written = drawing.write_steps(options.out, options.learning_rate, options.scale)

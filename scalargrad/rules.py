@@ -1,41 +1,13 @@
 """The table of rules: one row an operation, its formula and its local derivatives as text.
 
-Reads the primitives, the words of its formulas. The engine, the derivation, the programs, the page and the tests
-read it.
+Reads what a rule is. The engine, the derivation, the programs, the page and the tests read it.
 """
 
-import builtins
-import math
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from .primitives import PRIMITIVES
+from .rule import FUNCTIONS, Rule, add_words, function_of, with_floats
 
-
-@dataclass(frozen=True, eq=False)
-class Rule:
-    """One operation: `y` as a formula in `a` (and `b`), and dy/da (and dy/db) in `a`, `b` and `y`."""
-
-    name: str
-    formula: str
-    partials: tuple[str, ...]
-    symbol: str = ""  # what a picture shows; the name where there is nothing shorter
-    domain: str = ""  # what the operands must satisfy, for the error message
-    functions: Mapping[str, Callable[..., float]] = field(default_factory=dict, repr=False)  # a student's own
-    number: str = ""  # the operand that is a plain number, which has no derivative: the b of x**2
-    with_digits: tuple[str, ...] = ()  # the partials for an engine, where the form that a class reads loses digits
-
-    @property
-    def operands(self) -> tuple[str, ...]:
-        """The names of the operands: `("a",)` or `("a", "b")`."""
-        return ("a", "b")[: len(self.partials)]
-
-    @property
-    def computed(self) -> tuple[str, ...]:
-        """The local derivatives as an engine computes them."""
-        return self.with_digits or self.partials
-
+__all__ = ["FUNCTIONS", "POWERS", "RULES", "Rule", "function_of", "with_floats"]
 
 # Far out y is 1 to all its digits, and 1 - y has none left; there the input has them.
 _SIGMOID = "y * (1 - y) if a < 4 else exp(-a) * y * y"
@@ -110,41 +82,4 @@ POWERS: dict[str, Rule] = {
     "b": replace(RULES["pow"], partials=(f"0 if b == 0 else {RULES['pow'].partials[0]}", "0"), number="b"),
 }
 
-# The words of a formula: the primitives, and every row by its name.
-FUNCTIONS: dict[str, Callable[..., float]] = {
-    word: getattr(math if said.python.startswith("math.") else builtins, said.python.removeprefix("math."))
-    for word, said in PRIMITIVES.items()
-}
-
-
-def with_floats(formula: str) -> str:
-    """Write the whole numbers of a formula as floats, so that it gives floats: `1 - y` becomes `1.0 - y`."""
-    return re.sub(r"(?<![\w.])(?<![\d.][eE][+-])(\d+)(?![\w.])", r"\1.0", formula)
-
-
-def function_of(rule: Rule, formula: str, names: Sequence[str]) -> Callable[..., float]:
-    """Turn a formula of a rule into a function of floats with the parameters `names`.
-
-    >>> function_of(RULES["sigmoid"], "y * (1 - y)", ["y"])(0.5)
-    0.25
-    """
-    function: Callable[..., float] = eval(
-        f"lambda {', '.join(names)}: {with_floats(formula)}", {**FUNCTIONS, **rule.functions}
-    )
-    return function
-
-
-def _check(rules: Mapping[str, Rule]) -> None:
-    """Refuse a primitive without a row, as no reader could differentiate it, and a formula with an unknown word."""
-    if missing := PRIMITIVES.keys() - rules.keys():
-        raise ValueError(f"rules: the primitive {min(missing)} has no row")
-    for name, rule in rules.items():
-        called = {word for text in (rule.formula, *rule.computed) for word in re.findall(r"\w+(?=\()", text)}
-        if unknown := called - (PRIMITIVES.keys() | rules.keys() - {name}):
-            raise ValueError(f"rules: the row {name} calls {min(unknown)}, which is no primitive and no other row")
-
-
-_check(RULES)
-FUNCTIONS |= {
-    name: function_of(rule, rule.formula, rule.operands) for name, rule in RULES.items() if name not in FUNCTIONS
-}
+add_words(RULES)

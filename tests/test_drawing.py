@@ -449,3 +449,15 @@ def test_an_edge_from_a_plain_number_has_no_derivative():
     edges = [line for line in draw(x**2).body if "->" in line]
     assert ["label=6" in line for line in edges] == [True, False]
     assert ["label" in line for line in edges] == [True, False]
+
+
+def test_a_leaf_can_be_drawn_once_for_each_use():
+    """As one draws a recurrent weight: no edge crosses the whole picture."""
+    x, w = Value(0.5, label="x"), Value(2.0, label="w")
+    root = (x * w * w + x) * 3
+    shared, apart = draw(root), draw(root, leaf_per_use=True)
+    assert (len(nodes(shared)), len(edge_labels(shared)), len(edge_labels(apart))) == (7, 8, 8)
+    starts = [start for start, *_ in edge_labels(apart)]
+    assert len(set(starts)) == len(starts)
+    assert sorted(start.partition("u")[0] for start in starts) == sorted(start for start, *_ in edge_labels(shared))
+    assert apart.source.count(r'[label="w\nvalue 2\ngrad 0"') == 2

@@ -109,6 +109,21 @@ def test_what_is_left_out_is_passed_over(sheet):
     assert [mark.verdict for mark in marks[:3]] == ["wrong", "missing", "follows"]
 
 
+@pytest.mark.parametrize("own", ["-1", "0", "1e300", "-1e300", "1e999", "1e-300", "1e308*1"])
+def test_numbers_that_lead_out_of_a_domain_stop_nothing(own):
+    """The logarithm of a student's own -1 is nothing that could follow from it."""
+    x, w = Value(1.5, "x"), Value(0.5, "w")
+    z = w * x
+    u = z.log() * z.exp()
+    y = 1 / u + u**2
+    z.label, u.label, y.label = "z", "u", "y"
+    sheet = worksheet(y, ORDER)
+    for wrong in ("0.123", "7*7", "-0.5", "1e300"):
+        marks = sheet.check("\n".join(f"{line.blank}: {own if line.blank == 1 else wrong}" for line in sheet.blanks))
+        assert len(marks.marks) == len(sheet.blanks)
+        assert marks.marks[0].verdict in ("wrong", "unreadable", "too coarse")
+
+
 # --- expressions -----------------------------------------------------------------------------------------------------
 
 

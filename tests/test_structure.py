@@ -12,7 +12,7 @@ import scalargrad
 PACKAGE = Path(scalargrad.__file__).parent
 LAYERS = (
     ("primitives", "files", "markup", "messages"),
-    ("rules",),
+    ("rule", "rules"),
     ("recording", "freeing", "engine"),
     ("formulas",),
     ("functions", "copying"),
@@ -85,3 +85,21 @@ def test_importing_is_light():
 def test_every_module_says_what_it_does(path):
     summary = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
     assert summary.endswith((".", ":", "?"))
+
+
+def test_what_a_class_reads_is_short():
+    """At most 250 lines of code: blank lines, comments and docstrings make it longer to scroll, not to read."""
+    lines = 0
+    for name in ("rules.py", "engine.py"):
+        source = (PACKAGE / name).read_text(encoding="utf-8")
+        documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+        texts = [part.body[0] for part in ast.walk(ast.parse(source)) if isinstance(part, documented)]
+        skipped = {
+            number
+            for text in texts
+            if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
+            for number in range(text.lineno, text.end_lineno + 1)
+        }
+        code = enumerate((line.strip() for line in source.splitlines()), 1)
+        lines += sum(bool(line) and not line.startswith("#") and number not in skipped for number, line in code)
+    assert 100 < lines <= 250

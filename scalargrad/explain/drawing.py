@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import index
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -229,6 +229,7 @@ def draw(
     targets: Iterable[Value] = (),
     depth: int | None = None,
     legend: bool = False,
+    leaf_per_use: bool = False,
     force: bool = False,
     lang: str = "en",
 ) -> Drawing:
@@ -238,6 +239,7 @@ def draw(
     of its end with respect to its start, with `formulas` also where that number comes from. A leaf that is not
     named in `inputs`, `parameters` or `targets` goes by the first letter of its label: w and b are parameters,
     y and t targets, all others inputs. With `depth` only the nodes at most so many edges from the root are drawn.
+    With `leaf_per_use` a leaf is drawn once for each use, as one draws a recurrent weight.
     The words are English or, with `lang` "zh", Chinese. Where numbers have changed since the graph was recorded, as by
     an update, the picture shows what is stored, and its caption says so. Raises ValueError for more than 500 nodes,
     unless `force` is set, and for `formulas` where numbers have changed.
@@ -259,14 +261,17 @@ def draw(
     role_of = roles(root, inputs, parameters, targets)
     drawing = Drawing(format="svg", graph_attr=_GRAPH | _FONT, node_attr=_NODE | _FONT, edge_attr=_EDGE | _FONT)
     names = {node: f"n{position}" for position, node in enumerate(nodes)}
+    copies = _copies(shown, names) if leaf_per_use else {node: [name] for node, name in names.items()}
     for node in nodes:
         symbol, title = "", node.label
         if node.op and node.parents:
             symbol = node.op.symbol or node.op.name if view == "operations" else ""
             title = shown.name(node) if formulas or view == "quantities" else node.label
-        _add_node(drawing, names[node], role_of[node], symbol, _lines(node, title, digits, lang))
+        for name in copies[node]:
+            _add_node(drawing, name, role_of[node], symbol, _lines(node, title, digits, lang))
+    starts = {node: iter(copies[node]) for node in nodes}
     for node in nodes:
-        _add_edges(drawing, shown, node, names, digits, edges, formulas)
+        _add_edges(drawing, shown, node, names, starts, digits, edges, formulas)
     if legend:
         _add_legend(drawing, lang, [role for role in LOOKS if any(role_of[node] == role for node in nodes)])
     captions = []
@@ -379,8 +384,26 @@ def _add_node(drawing: Drawing, name: str, role: str, symbol: str, lines: list[s
     )
 
 
+def _copies(view: View, names: dict[Value, str]) -> dict[Value, list[str]]:
+    """Name the copies of each leaf, one for each use; all else is there once."""
+    copies = {node: [name] for node, name in names.items()}
+    used: set[Value] = set()
+    for parent in (edge.parent for node in names for edge in view.edges(node)):
+        if parent in used and parent in names and not parent.parents:
+            copies[parent].append(f"{names[parent]}u{len(copies[parent]) + 1}")
+        used.add(parent)
+    return copies
+
+
 def _add_edges(
-    drawing: Drawing, view: View, node: Value, names: dict[Value, str], digits: int, edges: bool, formulas: bool
+    drawing: Drawing,
+    view: View,
+    node: Value,
+    names: dict[Value, str],
+    starts: dict[Value, Iterator[str]],
+    digits: int,
+    edges: bool,
+    formulas: bool,
 ) -> None:
     found = view.edges(node)
     written = view.derivatives(node) if edges and formulas else ()
@@ -390,7 +413,11 @@ def _add_edges(
         lines = [_number(edge.derivative, digits)] if edges and edge.parent.op is not CONSTANT else []
         if lines and written and (text := notation.text(written[position])) != lines[0]:
             lines = [text, f"= {lines[0]}"]
-        drawing.edge(names[edge.parent], names[node], graphviz.nohtml(_escaped(lines)) if lines else None)
+        drawing.edge(
+            next(starts[edge.parent], names[edge.parent]),
+            names[node],
+            graphviz.nohtml(_escaped(lines)) if lines else None,
+        )
 
 
 def _add_legend(drawing: Drawing, lang: str, shown: list[str]) -> None:

@@ -32,7 +32,7 @@ def _frame(svg: str, steps: Sequence[Step], number: int, edges: Sequence[str], u
     for group in picture.iter(f"{_SVG}g"):
         texts = list(group.iterfind(f".//{_SVG}text"))
         if group.get("class") == "node" and len(texts) > 1:
-            name = group.findtext(f"{_SVG}title", "")
+            name = group.findtext(f"{_SVG}title", "").partition("u")[0]  # the copies of a leaf go by its name
             _show(texts[-2], f"{name} value", known, steps[number].new)
             _show(texts[-1], f"{name} grad", known, steps[number].new)
             if (part := f"{name} updated") in known:

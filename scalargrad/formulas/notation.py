@@ -7,7 +7,7 @@ import ast
 
 from .tree import Expression
 
-SUM, PRODUCT, POWER, ATOM = range(4)  # how tightly an expression holds together, for `Notation.write`
+SUM, PRODUCT, POWER, ATOM = range(4)  # the precedence of an expression, for `Notation.write`
 
 
 class Notation:
@@ -51,7 +51,7 @@ class Notation:
         return f"({inner})"
 
     def write(self, expression: Expression, above: int = SUM) -> str:
-        """Write an expression, in parentheses where it holds together less tightly than `above` asks."""
+        """Write an expression, in parentheses where its precedence is below `above`."""
         written, precedence = self._write(expression)
         return written if precedence >= above else self.group(written)
 

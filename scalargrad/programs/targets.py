@@ -42,7 +42,11 @@ class ProgramGraph:
 
 
 class PythonSource:
-    """Plain Python, the labels as names: the derivation as code. It adds in the engine's order, to the same bits."""
+    """Plain Python, the labels as names: the derivation as code. It adds in the engine's order, to the same bits.
+
+    But for one thing: it has the local derivatives of sigmoid and tanh in the form that one reads, `y*(1 - y)`, which
+    far out loses digits that the engine keeps.
+    """
 
     class Notation(SourceNotation):
         square = False

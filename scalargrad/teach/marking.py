@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from math import isclose
+from math import isclose, isfinite
 from typing import NamedTuple
 from unicodedata import normalize
 
@@ -164,7 +164,7 @@ class Marker:
         leads = self._leads(line, strays)
         if leads and self._verdict(answer, self._worked_out(line, own), self._rounded_inputs(line, own)) == "right":
             return Mark(line.blank, name, text, "follows", (), tuple(sorted(self._blanks[symbol] for symbol in leads)))
-        wrong = [*self._slips_of(line), *(line.work.wrong(own) if leads and line.work else ())]
+        wrong = [*self._slips_of(line), *(_slips(line, own) if leads else ())]
         # What is too coarse to be wrong is still told where it is a slip's number to the last digit, as 0 may be.
         rounding = self._rounding[line.blank] if verdict == "wrong" else 0.0
         hits = [(key, number) for key, number in wrong if self._verdict(answer, number, rounding) == "right"]
@@ -178,9 +178,10 @@ class Marker:
     def _worked_out(self, line: Line, numbers: Mapping[str, float]) -> float:
         """Work a blank out from given numbers; where they leave an operation's domain it is the right answer."""
         try:
-            return line.work.right(numbers) if line.work else line.answer
+            number = line.work.right(numbers) if line.work else line.answer
         except (ArithmeticError, ValueError):
             return line.answer
+        return number if isfinite(number) else line.answer
 
     def _rounded_inputs(self, line: Line, numbers: Mapping[str, float]) -> float:
         """Tell how far the answer moves where the numbers that it takes are rounded to the digits of the sheet."""
@@ -208,7 +209,7 @@ class Marker:
     def _slips_of(self, line: Line) -> list[tuple[str, float]]:
         """Give the number of every slip and of every engine's mistake at a blank, from the right numbers before it."""
         if line.blank not in self._slips:
-            found = list(line.work.wrong(self.sheet.numbers)) if line.work else []
+            found = _slips(line, self.sheet.numbers)
             for key, gradients in self._mistaken.items() if isinstance(line.work, Gradient | Update) else ():
                 wrong = gradients[line.node]
                 new = line.node.data - self.sheet.learning_rate * wrong
@@ -230,6 +231,15 @@ class Marker:
     def slips(self, line: Line) -> Iterable[tuple[str, float]]:
         """Give the number that each slip leads to at a blank, where it is another one than the right answer."""
         return [(key, number) for key, number in self._slips_of(line) if not isclose(number, line.answer)]
+
+
+def _slips(line: Line, numbers: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Work out the slips at a blank; none where the numbers before it leave an operation's domain."""
+    try:
+        found = list(line.work.wrong(numbers)) if line.work else []
+    except (ArithmeticError, ValueError):
+        return []
+    return [(key, number) for key, number in found if isfinite(number)]
 
 
 def on_one_line(name: Name, lang: str) -> str:
@@ -263,7 +273,7 @@ def _read_number(text: str) -> Answer | None:
     plain = normalize("NFKC", text).replace("\u2212", "-").strip()  # the minus sign of the printed key
     if _NUMBER.fullmatch(plain):
         exact = Decimal(plain)
-        return Answer(float(exact), _unit(exact), exact)
+        return Answer(float(exact), _unit(exact), exact) if isfinite(float(exact)) else None
     if not plain:
         return None
     try:
