@@ -581,6 +581,7 @@ def test_a_chinese_page_has_no_english_left(read, tmp_path):
     for tab in ("table", "edit", "train", "wrong"):
         reader.click(f"#tab-{tab}")
         assert reader.page.evaluate(FOREIGN) == []
+    reader.click("#tab-train")
     reader.click("#train-1")
     reader.press("Home")
     for _ in range(reader.steps()[1]):
@@ -982,3 +983,36 @@ def test_a_mistake_gives_the_numbers_that_python_s_list_gives(read, tmp_path, re
     assert numbers == [pytest.approx((expected.right[node], expected.wrong[node]), rel=1e-12) for node in shown]
     parting = [row for row, node in zip(rows, shown, strict=True) if node is expected.first]
     assert [row for row in rows if len(row) == 4] == parting
+
+
+# --- why a local derivative is what it is
+
+
+def test_the_tangent_has_the_slope_of_the_local_derivative(read, files):
+    reader = read(files["two-output"])
+    reader.click("#phases [data-phase=backward]")
+    reader.page.locator("tr[data-quantity=net_h1] button").click()
+    reader.page.click("#why summary")
+    reader.page.wait_for_selector("#why .tangent")
+    path = [
+        [float(x) for x in re.findall(r"-?[\d.]+", reader.page.get_attribute(f"#why .{kind}", "d"))]
+        for kind in ("tangent", "curve")
+    ]
+    (x1, y1, x2, y2), curve = path
+    near = min(range(0, len(curve) - 2, 2), key=lambda i: abs(curve[i] - (x1 + x2) / 2))
+    secant = (curve[near + 3] - curve[near - 1]) / (curve[near + 2] - curve[near - 2])
+    assert (y2 - y1) / (x2 - x1) == pytest.approx(secant, rel=0.05)
+    local = 0.7005671424739729 * (1 - 0.7005671424739729)
+    assert reader.page.inner_text("#why").count(f"{local:.4g}") == 1
+    assert "torch.autograd.grad(out_h1, net_h1)[0] → 0.209773" in reader.page.inner_text("#why")
+    reader.click("#quiz")
+    assert not reader.page.is_visible("#why")
+
+
+def test_no_line_of_pytorch_is_given_for_one_of_several_ways(read, tmp_path):
+    """In y = x*x + x the edge from x to y has the slope 1, but PyTorch's gradient is 5."""
+    reader = read(write_page(sum_of_squares(), tmp_path / "page.html"), "#view=operations&step=5")
+    assert "direct" in reader.card()
+    reader.page.click("#why summary")
+    reader.page.wait_for_selector("#why .tangent")
+    assert "torch" not in reader.page.inner_text("#why")

@@ -17,6 +17,7 @@ import { readState, writtenState } from "./state.js";
 import { PHASES, known, round } from "./steps.js";
 import { makeTable } from "./table.js";
 import { makeTabs } from "./tabs.js";
+import { showWhy } from "./why.js";
 import { makeWrong } from "./wrong.js";
 import { Refusal, language, load, phrase, speak, text, translate } from "./words.js";
 
@@ -248,6 +249,7 @@ function render() {
     differences: $("differences").checked && data.live,
   });
   writeCard(document.querySelector(".card"), graph, now.view, now.round, step, now.digits, revealed(open));
+  showReason();
   requestAnimationFrame(reachByKeys); // which measures, and so would make the browser lay out twice
   showQuestion(open);
   showEditor(now.numbers.values, data.live);
@@ -261,6 +263,12 @@ function render() {
   $("error").hidden = !now.error;
   $("error").textContent = now.error?.message ?? "";
   writeAddress();
+}
+
+/** Says why the local derivative of the present step is what it is, but not while a question is open. */
+function showReason() {
+  const step = steps()[now.step];
+  showWhy($("why"), graph, now.view, now.round, asked() ? null : step, data.live);
 }
 
 /** Lets the keyboard scroll what is wider than its place. */
@@ -344,6 +352,7 @@ function showLanguage() {
 
 const on = (id, event, act) => $(id).addEventListener(event, act);
 for (const view of VIEWS) on(`view-${view}`, "click", () => setView(view));
+on("why", "toggle", showReason);
 on("quiz", "click", () => setQuiz(!now.quiz));
 on("question", "submit", answer);
 on("hint", "click", () => {
