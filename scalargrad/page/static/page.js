@@ -398,7 +398,8 @@ on("go-on", "click", () => {
   go(0);
 });
 for (const button of document.querySelectorAll(".reset")) button.addEventListener("click", reset);
-addEventListener("hashchange", () => take(readState(location.hash, allowed())));
+// By what the event says: the address itself may have been written anew before it is read.
+addEventListener("hashchange", ({ newURL }) => take(readState(new URL(newURL).hash, allowed())));
 listenToSwipes(document.querySelector("main"), (by) => go(now.step + by));
 
 // --- the state, in the address and in a saved file
