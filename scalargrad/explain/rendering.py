@@ -22,7 +22,7 @@ from . import browser, layout
 
 SOURCE_FORMATS = ("gv", "dot")
 FORMATS = ("svg", "png", "pdf", "tex", *SOURCE_FORMATS)
-PATIENCE = 7.0  # seconds for Graphviz's own layout; the plain one after it takes about one
+PATIENCE = 5.0  # seconds for Graphviz's own layout; what comes after it takes one or two, and on a busy machine more
 
 _MOST_PIXELS = 2e7  # of a PNG: more take long and gigabytes, and few programs open it
 SCALE = 1.5  # of a PNG: a projector shows the 96 dots per inch of Graphviz blurred
