@@ -137,6 +137,8 @@ def test_a_program_shows_its_source_as_code(target):
     x, w = Value(2.0, "x"), Value(3.0, "w")
     if target == "c" and not next(native.compilers(), None):
         pytest.skip("there is no C compiler")
+    if target == "numpy":
+        pytest.importorskip("numpy")
     program = compile(w * x, [x], [w], target)
     language, *lines, end = program._repr_markdown_().splitlines()
     assert language == ("```c" if target == "c" else "```python")
