@@ -3,6 +3,8 @@
 import os
 import random
 import shutil
+import subprocess
+import sys
 from array import array
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
@@ -259,3 +261,28 @@ def test_processors_with_shorter_vectors_give_the_same_bits(flag, monkeypatch):
     c, python = (compiling.compile(root, inputs, parameters, target) for target in ("c", "python"))
     rows = rows_like(inputs, 37)
     assert c(rows) == python(rows)
+
+
+LINES = """
+import sys
+from scalargrad.programs import compiling, native
+from tests.test_groups import irregular, rows_like
+native._compiler_flags = lambda: ["-march=native", "-mno-avx512f"]
+for seed in range(4):
+    root, inputs, parameters = irregular(seed)
+    c = compiling.compile(root, inputs, parameters, "c")
+    assert "struct plan" not in c.source
+    for _ in range(50):
+        c(rows_like(inputs, 9))
+        c.predict(rows_like(inputs, 9))
+print("alive")
+"""
+
+
+@needs_compiler
+@pytest.mark.skipif("avx2" not in native._processor(), reason="this processor has no shorter vectors")
+def test_a_straight_line_with_shorter_vectors_stays_within_its_memory():
+    """In a process of its own: the C library ends one whose memory was overwritten when it is given back."""
+    root = os.path.dirname(os.path.dirname(__file__))
+    run = subprocess.run([sys.executable, "-c", LINES], cwd=root, capture_output=True, text=True, check=False)
+    assert run.stdout == "alive\n", run.stderr

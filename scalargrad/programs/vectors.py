@@ -52,7 +52,7 @@ int {name}(int64_t rows, int64_t of, int64_t stride, const int64_t *index, const
            const double *restrict p, double *restrict out, const double *numbers, const int32_t *tables, double *given)
 {{
     double bad = 0;
-    char *space = calloc({columns} + 1 + {sums} + {slots} + 1, sizeof(v));
+    char *space = calloc(({columns} + 1 + {sums} + {slots}) * sizeof(v) + 64, 1);  /* begins at 64 */
     if (!space) return 1;
     v *x = (v *)(space + 64 - (uintptr_t)space % 64), *g = x + {columns} + 1, *w = g + {sums};
     for (int64_t row = 0; row < rows; row += LANES) {{
