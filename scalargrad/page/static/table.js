@@ -59,6 +59,7 @@ export function makeTable(body, graph, goTo) {
 /** Scrolls the panel, and only the panel, so that a row can be seen. */
 function bringIntoView(row) {
   const panel = row.closest("[role=tabpanel]");
+  if (!panel) return; // another formula has been typed since: the row is no longer in the page
   const view = panel.getBoundingClientRect();
   const { top, bottom, height } = row.getBoundingClientRect();
   if (top < view.top + height || bottom > view.bottom) panel.scrollTop += top - view.top - view.height / 2;
