@@ -95,6 +95,7 @@ def pairs():
             yield one, other, text
 
 
+@pytest.mark.thorough
 def test_both_bugs_of_a_pair_are_named(tmp_path):
     tried = list(pairs())[::41]
     assert len(tried) > 50

@@ -423,6 +423,7 @@ def test_compiling_leaves_the_gradients_alone():
     assert (x.grad, w.grad, root.grad) == (2.0, 1.0, 1.0)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("target", "length"), [("python", 100_000), pytest.param("numpy", 5_000, marks=TARGETS[1].marks)]
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 nbformat = pytest.importorskip("nbformat") if not os.environ.get("CI") else __import__("nbformat")
+pytestmark = pytest.mark.thorough
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "demos" / "notebooks").glob("*.ipynb"))
 READ = {path.stem: nbformat.read(path, 4) for path in NOTEBOOKS}

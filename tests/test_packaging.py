@@ -14,6 +14,8 @@ from package_support import ROOT, build
 import scalargrad
 from scalargrad.teach.examples import step, two_output
 
+pytestmark = pytest.mark.thorough
+
 VERSION = scalargrad.__version__
 
 

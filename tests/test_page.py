@@ -485,6 +485,7 @@ def test_the_keyboard_alone_reaches_everything(read, files):
     assert {"slider", "next", "speed", "quiz", "language", "differences", "rate", "train-1"} <= reached
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("large", [False, True])
 @pytest.mark.parametrize(("view", "at"), [("quantities", 24), ("operations", 60)])
 def test_the_current_step_prints_on_one_page(read, files, view, at, large):
@@ -506,6 +507,7 @@ SCROLLED = """() => {
 }"""
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("width", [390, 900, 1280, 1920])
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_nothing_is_cut_at_any_width(read, tmp_path, width, lang):
@@ -877,6 +879,7 @@ def test_what_the_hint_shows_is_no_mistake(quiz):
     assert "∂Etotal∂b2=−0.0305021+" in rows[-1] or "∂Etotal∂b2=0.122467+" in rows[-1]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("width", "height"), [(1366, 768), (1920, 1080)])
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_large_type_shows_picture_equation_and_buttons_whole(read, files, name, width, height):
@@ -899,6 +902,7 @@ def test_large_type_shows_picture_equation_and_buttons_whole(read, files, name, 
         assert hidden == [], at
 
 
+@pytest.mark.thorough
 def test_both_ends_of_an_edge_are_seen_in_a_wide_network(read, tmp_path):
     loss = nn.MLP(2, [8, 8, 1], seed=1)([0.5, -0.3]) ** 2
     for number, node in enumerate(topological_order(loss)):
@@ -965,6 +969,7 @@ def test_formulas_stand_right_without_a_font_for_mathematics(read, files):
 # --- mistakes on purpose
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("key", ["assignment", "recursion", "not zeroed", "updated too early"])
 @pytest.mark.parametrize("record", [lambda: two_output().root, sum_of_squares], ids=["network", "x*x + x"])
 def test_a_mistake_gives_the_numbers_that_python_s_list_gives(read, tmp_path, record, key):

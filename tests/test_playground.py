@@ -239,6 +239,7 @@ def test_a_saved_file_opens_in_the_same_state(read, file, tmp_path):
     assert download.value.path().read_text() == saved.read_text()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("address", "sentence"),
     [
@@ -273,6 +274,7 @@ def test_a_wrong_or_hostile_link_is_refused_with_a_sentence(read, file, address,
 # --- size and speed
 
 
+@pytest.mark.thorough
 def test_the_playground_is_small_and_quick(read, file):
     assert file.stat().st_size < 2_000_000
     reader = read(file)

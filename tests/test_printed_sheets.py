@@ -8,6 +8,8 @@ from scalargrad.teach.examples import two_output
 from scalargrad.teach.worksheets import faded
 
 # A formula is cut nowhere but before a sign of equality: each piece stands on one line, inside the page.
+pytestmark = pytest.mark.thorough
+
 BROKEN = """() => {
   const page = document.body.getBoundingClientRect();
   return [...document.querySelectorAll(".math > span")].filter((piece) => {

@@ -49,6 +49,7 @@ def reader(browser, tmp_path):
     context.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("network", EXAMPLES)
 @pytest.mark.parametrize(("lang", "view"), [("en", "quantities"), ("zh", "quantities"), ("en", "operations")])
 def test_page_and_sheet_name_the_same_slips(reader, network, lang, view):

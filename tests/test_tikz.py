@@ -35,6 +35,7 @@ def network_drawing(name="two-output", **options):
     return draw(root, "quantities", **options)
 
 
+@pytest.mark.thorough
 def test_latex_sets_every_picture(tmp_path):
     """Chinese needs another LaTeX than pdflatex, and is left out here."""
     shown = [drawing for name, drawing in drawings().items() if "Chinese" not in name]
@@ -46,6 +47,7 @@ def test_latex_sets_every_picture(tmp_path):
     assert compiled(tmp_path, "all", document) == len(shown) == 18
 
 
+@pytest.mark.thorough
 def test_beamer_makes_a_slide_of_each_step_and_knows_every_number(tmp_path):
     drawing = draw(network(1, 1, 1), "quantities")
     drawing.write_steps(tmp_path / "steps.tex", learning_rate=0.5)

@@ -1,6 +1,6 @@
 """Groups of alike scalars: the matrices, convolutions and recurrences that are written out in a recorded graph.
 
-Reads the engine and the formulas of one target. C and NumPy write loops and matrix products over these groups.
+Reads the engine and the formulas of one target. The C program is written as loops over these groups.
 """
 
 from __future__ import annotations
