@@ -68,6 +68,10 @@ def test_an_export_needs_no_network_and_no_script(executed, tmp_path, browser):
         assert image.bounding_box()["width"] > 50
     derived = sum(output.get("data", {}).get("text/html", "").count("<math") for output in outputs(executed))
     assert page.locator("math").count() == derived
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 within margins of 1 cm
+    right = "parts => parts.map(part => part.getBoundingClientRect().right)"
+    assert max(page.locator("math, img, table").evaluate_all(right), default=0) <= 720
     printed = page.pdf()
     assert printed.startswith(b"%PDF")
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) >= 2

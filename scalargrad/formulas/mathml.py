@@ -133,11 +133,26 @@ def unseen(text: str) -> str:
 
 _UNSEEN_BAR, _UNSEEN_POWER, _UNSEEN_INDEX = map(unseen, "/^_")
 _typeset = Typeset()
+_ON_A_LINE = 80  # characters; what fits a printed page beside the left side of an equation
 
 
 def math(written: str) -> str:
     """Make a formula of MathML an element that a notebook shows."""
     return f'<math displaystyle="true"><mrow>{written}</mrow></math>'
+
+
+def breakable(written: str) -> str:
+    """Make a formula of MathML elements that a notebook shows: a long one may be broken between them, before a sign."""
+    elements: list[str] = []
+    row = ElementTree.fromstring(f"<mrow>{written}</mrow>")
+    if len("".join(row.itertext())) <= _ON_A_LINE:
+        return math(written)
+    for part in row:
+        if elements and part.tag == "mo" and part.text in ("·", "+", "−"):
+            part.set("form", "infix")  # the first of an element would be spaced as a prefix
+            elements.append("")
+        elements[-1:] = ["".join([*elements[-1:], ElementTree.tostring(part, encoding="unicode")])]
+    return "".join(map(math, elements))
 
 
 def typeset(expression: Expression) -> str:

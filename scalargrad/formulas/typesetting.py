@@ -112,7 +112,7 @@ def as_mathml(equation: Equation) -> list[tuple[str, str, str]]:
         for begin in range(0, len(written), _IN_ROW):
             product = "<mo>·</mo>".join(written[begin : begin + _IN_ROW])
             lines.append(
-                (left, mathml.math(f"<mo>{'·' if begin else sign.replace('-', '−')}</mo>"), mathml.math(product))
+                (left, mathml.math(f"<mo>{'·' if begin else sign.replace('-', '−')}</mo>"), mathml.breakable(product))
             )
             left = ""
     return lines
