@@ -14,8 +14,8 @@ import pytest
 
 from scalargrad import Value, nn
 from scalargrad.formulas.source import Formulas
+from scalargrad.graph.groups import Scalars, segments
 from scalargrad.programs import compiling, loops, native, targets
-from scalargrad.programs.groups import Scalars, segments
 from scalargrad.programs.vectors import CVectors
 from scalargrad.train import losses
 

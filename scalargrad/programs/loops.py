@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
 from ..formulas.source import Formulas, Template, Term
-from .groups import (
+from ..graph.groups import (
     MINUS,
     UNIFORM,
     VARYING,
