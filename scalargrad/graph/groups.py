@@ -88,7 +88,8 @@ class Scalars:
         self._leaves = dict(zip([*inputs, *parameters], [*self.inputs, *self.parameters]))
         self._needed = self._led_to_by(parameters)
         self._uses = self._count_uses([root, *outputs])
-        self._values: list[int] = []
+        self.values: list[int] = []  # of each node: the scalar that is its value; NONE inside a sum
+        self.gradients = [NONE] * len(order)  # of each node: the scalar that is its gradient in one row; NONE if none
         self._pending: dict[int, list[SumTerm]] = {}
         self._forward()
         self.root = self._value(self._position[root])
@@ -96,7 +97,7 @@ class Scalars:
         self._backward(self._position[root], dict(zip(parameters, range(len(parameters)))))
         self._repeated: dict[int, int] = {}
         self.blocks = self._blocks()
-        del self._pending, self._values, self._uses, self._position, self._order  # they hold the graph
+        del self._pending, self._uses, self._position, self._order  # they hold the graph
 
     # --- what stands where ---------------------------------------------------------------------------------------
 
@@ -203,25 +204,25 @@ class Scalars:
 
     def _value(self, place: int) -> int:
         """Give the scalar of a node's value."""
-        if (scalar := self._values[place]) == NONE:
-            scalar = self._values[place] = self._sum(self._pending.pop(place), place)
+        if (scalar := self.values[place]) == NONE:
+            scalar = self.values[place] = self._sum(self._pending.pop(place), place)
         return scalar
 
     def _taken(self, place: int) -> list[SumTerm]:
         """Give the terms of a sum that nobody else uses, or the value as one term."""
-        if self._values[place] == NONE and self._uses[place] <= 1:
+        if self.values[place] == NONE and self._uses[place] <= 1:
             return self._pending.pop(place)
         return [self._term(0, self._value(place))]
 
     def _taken_as_one(self, place: int) -> SumTerm:
         """Give a value as one term: a product where it is one that nobody else uses."""
-        if self._values[place] == NONE and self._uses[place] <= 1 and len(self._pending[place]) == 1:
+        if self.values[place] == NONE and self._uses[place] <= 1 and len(self._pending[place]) == 1:
             return self._pending.pop(place)[0]
         return self._term(0, self._value(place))
 
     def _forward(self) -> None:
         free = self._led_to_by(self._leaves)
-        values, position = self._values, self._position
+        values, position = self.values, self._position
         for place, node in enumerate(self._order):
             values.append(NONE)
             rule = node.op
@@ -263,7 +264,7 @@ class Scalars:
             if node in parameters:
                 self.totals[parameters[node]] = terms
                 continue
-            upstream = self._sum(terms, place)
+            self.gradients[place] = upstream = self._sum(terms, place)
             rule = node.op
             assert rule is not None
             assert node._a is not None
@@ -286,7 +287,7 @@ class Scalars:
                 arriving.setdefault(a, []).append(self._term(MINUS, upstream))
             else:
                 operands = {slot: self._value(position[parent]) for slot, parent in zip("ab", node.parents)}
-                operands |= {"y": self._values[place], "u": upstream}
+                operands |= {"y": self.values[place], "u": upstream}
                 for part, parent in enumerate(node.parents, 1):
                     if needed[position[parent]]:
                         path = self._formula(rule, part, operands, place)
