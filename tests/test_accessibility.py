@@ -131,7 +131,7 @@ def test_enlarged_nothing_lies_behind_the_player(read, files, width, height):
 
 def test_forced_colours_keep_every_state_apart(read, files):
     reader = read(files["graph", "en"], "#step=40", context={"forced_colors": "active"})
-    stroke = "getComputedStyle(document.querySelector('.node{} :is(polygon, path, ellipse)')).{}"
+    stroke = "getComputedStyle(document.querySelector('.node{} :is(polygon, rect, ellipse)')).{}"
     now, other = (reader.page.evaluate(stroke.format(kind, "strokeWidth")) for kind in (".now", ":not(.now, .from)"))
     assert now != other
     text = reader.page.evaluate("getComputedStyle(document.querySelector('.frame text')).fill")

@@ -12,8 +12,9 @@ from scalargrad.engine import operation as recorder
 from scalargrad.formulas import javascript
 from scalargrad.functions import operation
 from scalargrad.graph.roles import is_number, parameters_of
+from scalargrad.graph.views import view_of
 from scalargrad.messages import catalogue
-from scalargrad.page import bundle
+from scalargrad.page import bundle, data, picture
 from scalargrad.rules import POWERS, RULES
 from scalargrad.teach.examples import EXAMPLES, step, two_output
 from scalargrad.teach.mistakes import compare
@@ -533,7 +534,7 @@ def test_nothing_is_cut_at_any_width(read, tmp_path, width, lang):
             reader.click("#large")
     too_wide = reader.page.evaluate(
         "[...document.querySelectorAll('.frame:not([hidden]) .node')].filter((node) => { const shape ="
-        " node.querySelector('polygon, path, ellipse').getBBox(); return [...node.querySelectorAll('text')].some("
+        " node.querySelector('polygon, rect, ellipse').getBBox(); return [...node.querySelectorAll('text')].some("
         "(text) => text.getBBox().width > shape.width); }).map((node) => node.textContent)"
     )
     assert too_wide == []
@@ -920,7 +921,7 @@ def test_both_ends_of_an_edge_are_seen_in_a_wide_network(read, tmp_path):
             """() => {
               const frame = document.querySelector(".frame:not([hidden])").getBoundingClientRect();
               return [...document.querySelectorAll(".node.now, .node.from")].filter((node) => {
-                const box = node.querySelector("polygon, path, ellipse").getBoundingClientRect();
+                const box = node.querySelector("polygon, rect, ellipse").getBoundingClientRect();
                 return box.left < frame.left - 1 || box.right > frame.right + 1
                   || box.top < frame.top - 1 || box.bottom > frame.bottom + 1;
               }).length;
@@ -1021,3 +1022,23 @@ def test_no_line_of_pytorch_is_given_for_one_of_several_ways(read, tmp_path):
     reader.page.click("#why summary")
     reader.page.wait_for_selector("#why .tangent")
     assert "torch" not in reader.page.inner_text("#why")
+
+
+@pytest.mark.parametrize("view", ["quantities", "operations"])
+def test_in_the_layout_each_edge_leads_from_its_operand_to_its_node(view):
+    graph = data.graph_of(two_output().root, (), (), ())
+    drawn = picture.layout(graph, view)
+    shown = view_of(graph.root, view)
+    boxes = dict(zip(shown.order, drawn["boxes"], strict=True))
+
+    def distance(node, x, y):
+        middle_x, middle_y, width, height = boxes[node]
+        return max(abs(x - middle_x) - width / 2, abs(y - middle_y) - height / 2)
+
+    for node, curves in zip(shown.order, drawn["curves"], strict=True):
+        for edge, curve in zip(shown.edges(node), curves, strict=True):
+            assert len(curve) % 6 == 2
+            assert len(curve) >= 8  # a start, and three points a piece
+            assert distance(edge.parent, *curve[:2]) < 2
+            assert distance(node, *curve[-2:]) < 2
+    assert all(0 < x < drawn["size"][0] and 0 < y < drawn["size"][1] for x, y, _, _ in boxes.values())

@@ -61,7 +61,7 @@ def layout_module() -> str:
     return f"{library}\nexport const layout = dagre.layout;\nexport const Graph = dagre.Graph;\n"
 
 
-def page(program: str, data: Mapping[str, Any], pictures: Mapping[str, str]) -> str:
+def page(program: str, data: Mapping[str, Any]) -> str:
     """Fill the template. Nothing but this very program may run in the page, and nothing is fetched."""
     digest = base64.b64encode(hashlib.sha256(program.encode()).digest()).decode()
     fill = {
@@ -72,6 +72,5 @@ def page(program: str, data: Mapping[str, Any], pictures: Mapping[str, str]) -> 
         "style": part("style.css").replace("{{font}}", _font()),
         "data": as_data(data),
         "script": program,
-        **pictures,
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: fill[match[1]], part("template.html"))

@@ -89,7 +89,6 @@ def playground(
                 for key, (text, numbers) in SHELF.items()
             ],
         },
-        pictures={"quantities": "", "operations": ""},
     )
     return Page(source, height, root, lang)
 

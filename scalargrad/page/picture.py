@@ -1,10 +1,12 @@
-"""Lay out one view of a graph as an SVG whose nodes and edges the page can find, fill with text and light up.
+"""Lay out one view of a graph: where its nodes stand and how its edges run, which the page draws.
 
-Reads the looks of the drawings. No label goes through Graphviz: a node says `name`, `value` and `gradient`, and the
-page puts the text in.
+Reads the looks of the drawings. No label goes through Graphviz, which is told only how large a node is.
 """
 
+import math
 import re
+from typing import Any
+from xml.etree import ElementTree
 
 import graphviz
 
@@ -21,10 +23,11 @@ _LINE = 0.23  # inches
 _LONGEST = 28  # signs of a label that are shown in the picture
 
 
-def svg(graph: Graph, name: str) -> str:
-    """Give the SVG of the view `name`; the node with number 3 has the id `name_3`, its first edge `name_3_0`.
+def layout(graph: Graph, name: str) -> dict[str, Any]:
+    """Lay out the view `name`: its size, and for each node its box and the curves of its edges.
 
-    Raises RuntimeError where Graphviz fails.
+    A box is [x, y, width, height] around its middle, a curve the points of a cubic one, flat, of which the last is the
+    tip of the arrow; all are whole points of 1/72 inch. Raises RuntimeError where Graphviz fails.
     """
     view = view_of(graph.root, name)
     picture = graphviz.Digraph(
@@ -32,13 +35,18 @@ def svg(graph: Graph, name: str) -> str:
         node_attr={"fontsize": f"{_FONT_SIZE:g}", "fontname": "Helvetica", "fixedsize": "true"},
         edge_attr={"arrowsize": "0.7"},
     )
-    ids = {node: f"{name}_{graph.nodes[node].number}" for node in view.order}
+    ids = {node: f"n{graph.nodes[node].number}" for node in view.order}
     for node in view.order:
         _add_node(picture, ids[node], graph.nodes[node].role, _title(view, node))
     for node in view.order:
         for position, edge in enumerate(view.edges(node)):
             picture.edge(ids[edge.parent], ids[node], id=f"{ids[node]}_{position}")
-    return _bare(render(picture.source, "svg").decode())
+    drawn = _Drawn(render(picture.source, "svg"))
+    return {
+        "size": drawn.size,
+        "boxes": [drawn.box(ids[node]) for node in view.order],
+        "curves": [[drawn.curve(f"{ids[node]}_{k}") for k in range(len(view.edges(node)))] for node in view.order],
+    }
 
 
 def short(label: str) -> str:
@@ -84,8 +92,40 @@ def _inches(text: str) -> float:
     return (wide * 1.05 + (len(text) - wide) * 0.6) * _FONT_SIZE / 72 + 0.25
 
 
-def _bare(source: str) -> str:
-    """Keep of an SVG file what a page needs: no prologue, no comments, no titles, no size and no colours of its own."""
-    source = re.sub(r"<!--.*?-->\n?|<title>.*?</title>\n?", "", source[source.index("<svg") :], flags=re.DOTALL)
-    source = re.sub(r' (?:font-family|font-size|fill|stroke)="[^"]*"', "", source)
-    return re.sub(r'(<svg) width="[^"]*" height="[^"]*"', r"\1", source, count=1)
+class _Drawn:
+    """A picture as Graphviz writes it: groups with the ids that were given, in coordinates that a transform moves."""
+
+    def __init__(self, svg: bytes) -> None:
+        root = ElementTree.fromstring(svg)
+        self._groups = {group.get("id"): group for group in root.iter() if group.get("class")}
+        _, _, width, height = map(float, root.get("viewBox", "").split())
+        self.size = [math.ceil(width), math.ceil(height)]
+        moved = re.search(r"translate\((\S+)[ ,](\S+)\)", self._groups["graph0"].get("transform", ""))
+        self._origin = (float(moved[1]), float(moved[2])) if moved else (0.0, 0.0)
+
+    def box(self, node: str) -> list[int]:
+        """Give the box around the shape of a node: [x, y, width, height], x and y in its middle."""
+        points = []
+        for shape in self._groups[node]:
+            if shape.tag.endswith("ellipse"):
+                x, y, rx, ry = (float(shape.get(name, "")) for name in ("cx", "cy", "rx", "ry"))
+                points += [self._moved(x - rx, y - ry), self._moved(x + rx, y + ry)]
+            else:
+                points += self._points(shape)
+        across, down = ([point[k] for point in points] for k in (0, 1))
+        middle = [(min(side) + max(side)) / 2 for side in (across, down)]
+        return list(map(round, [*middle, max(across) - min(across), max(down) - min(down)]))
+
+    def curve(self, edge: str) -> list[int]:
+        """Give the points of an edge, flat, the tip of its arrow instead of the back."""
+        line, head = filter(None, map(self._points, self._groups[edge]))
+        *points, back = line
+        tip = max(head, key=lambda point: math.dist(point, back))
+        return [round(number) for point in (*points, tip) for number in point]
+
+    def _points(self, part: ElementTree.Element) -> list[tuple[float, float]]:
+        numbers = list(map(float, re.findall(r"-?[\d.]+", part.get("points") or part.get("d") or "")))
+        return [self._moved(x, y) for x, y in zip(numbers[::2], numbers[1::2])]
+
+    def _moved(self, x: float, y: float) -> tuple[float, float]:
+        return x + self._origin[0], y + self._origin[1]

@@ -101,9 +101,12 @@ def page(
             **settings,
             "view": "quantities" if graph.has_quantities else "operations",
             "live": graph.live,
-            "graph": data.describe(graph, rate) | quiz.describe(graph, rate),
+            "graph": {
+                **data.describe(graph, rate),
+                **quiz.describe(graph, rate),
+                "layouts": {view: picture.layout(graph, view) for view in ("quantities", "operations")},
+            },
         },
-        pictures={view: picture.svg(graph, view) for view in ("quantities", "operations")},
     )
     return Page(source, height, root, lang)
 

@@ -1,8 +1,8 @@
 // Draws the curve of the loss over the training steps.
 
+import { make } from "./drawing.js";
 import { written } from "./numbers.js";
 
-const NAMESPACE = "http://www.w3.org/2000/svg";
 const WIDTH = 360;
 const HEIGHT = 150;
 const LEFT = 62;
@@ -25,12 +25,6 @@ export function drawCurve(svg, losses) {
     make("path", { class: "curve", d: line }),
     make("circle", { class: "end", cx: x(losses.length - 1), cy: y(losses.at(-1)), r: 4 }),
   );
-}
-
-function make(tag, attributes) {
-  const element = document.createElementNS(NAMESPACE, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  return element;
 }
 
 function label(text, x, y, anchor) {

@@ -1,14 +1,14 @@
 // The tab in which a formula is typed, with a number beside each of its names.
 
 import { graphOf } from "./graphs.js";
-import { drawView } from "./layout.js";
+import { layoutOf } from "./layout.js";
 import { namesIn, recordExpression } from "./typed.js";
 import { Refusal, text } from "./words.js";
 
 const LARGEST = 1000; // nodes; nobody can step through more
 
 /**
- * Makes the tab; `use(graph, pictures)` shows a graph, and `attempt(change)` runs what may be refused. Gives a way to
+ * Makes the tab; `use(graph, layoutOf)` shows a graph, and `attempt(change)` runs what may be refused. Gives a way to
  * build from outside, and to follow when the numbers of the names change.
  */
 export function makeFormula(panel, shelf, { use, attempt }) {
@@ -57,7 +57,7 @@ export function makeFormula(panel, shelf, { use, attempt }) {
     if (count > LARGEST) throw new Refusal("typed.nodes", { count, limit: LARGEST });
     const places = [...given.keys()].map((name) => [name, graph.nodes.findIndex(({ label }) => label === name)]);
     built = { formula, names: new Map(places) };
-    use(graph, (view) => drawView(graph, view));
+    use(graph, (view) => layoutOf(graph, view));
   }
 
   /** Selects the place of an error. */

@@ -29,7 +29,7 @@ const data = JSON.parse($("data").textContent);
 // The graph, and the parts of the page that show it.
 let graph, root, recorded;
 let pictures = {};
-let drawPicture = null;
+let layoutOf = null;
 let showTable, showEditor;
 
 // What is shown. `numbers` are the values and local derivatives at hand: the recorded ones until something is changed.
@@ -53,10 +53,10 @@ let came = null; // from where the present step was reached by a change of view
 
 let typed = null; // the tab of the formula, on the page that has one
 
-/** Shows another graph from its first step on; its pictures are in the page already, or `draw(view)` makes them. */
-function use(newGraph, draw = null) {
+/** Shows another graph from its first step on; its layouts come with it, or `makeLayout(view)` gives them. */
+function use(newGraph, makeLayout = (view) => newGraph.layouts[view]) {
   for (const picture of Object.values(pictures)) picture.stop();
-  drawPicture = draw;
+  layoutOf = makeLayout;
   graph = newGraph;
   root = graph.nodes.length - 1;
   recorded = graph.recorded;
@@ -74,9 +74,7 @@ function use(newGraph, draw = null) {
 /** Gives the picture of the present view, which is made when it is first asked for. */
 function picture() {
   if (!pictures[now.view]) {
-    const frame = $(`picture-${now.view}`);
-    if (drawPicture) frame.replaceChildren(drawPicture(now.view));
-    pictures[now.view] = makePicture(frame, graph, now.view, goToNode);
+    pictures[now.view] = makePicture($(`picture-${now.view}`), graph, now.view, layoutOf(now.view), goToNode);
   }
   return pictures[now.view];
 }

@@ -1,8 +1,8 @@
 // Shows one view of the graph: fills the nodes with text, lights up what a step is about, zooms and follows.
 
+import { drawView, make } from "./drawing.js";
 import { written } from "./numbers.js";
 
-const NAMESPACE = "http://www.w3.org/2000/svg";
 const LONGEST = 28; // signs of a label, as in the layout
 const MOST_DIGITS = 4; // what a node has room for, and in large type
 const MOST_DIGITS_LARGE = 3;
@@ -14,11 +14,12 @@ const LINE = 17; // from line to line, in units of the picture
 const LINE_LARGE = 18;
 
 /** Makes the picture of a view inside its scrolling frame; `choose(node)` is called for a node that is picked. */
-export function makePicture(frame, graph, viewName, choose) {
-  const svg = frame.querySelector("svg");
-  const { width, height } = svg.viewBox.baseVal;
-  const partsOf = (i) => nodeParts(document.getElementById(`${viewName}_${i}`));
-  const nodes = new Map(graph.views[viewName].shown.map((i) => [i, partsOf(i)]));
+export function makePicture(frame, graph, viewName, layout, choose) {
+  const svg = drawView(graph, viewName, layout);
+  frame.replaceChildren(svg);
+  const [width, height] = layout.size;
+  const partsOf = (i, box) => nodeParts(document.getElementById(`${viewName}_${i}`), box);
+  const nodes = new Map(graph.views[viewName].shown.map((i, at) => [i, partsOf(i, layout.boxes[at])]));
   const edges = new Map();
   for (const edge of svg.querySelectorAll(".edge")) edges.set(edge.id, edge);
   const tag = makeTag(svg);
@@ -186,26 +187,10 @@ function walkByKeys(groups, choose) {
   });
 }
 
-function nodeParts(group) {
+function nodeParts(group, [x, y, width, height]) {
   const [name, value, gradient] = group.querySelectorAll("text");
-  const points = boxOf(group.querySelector("polygon, path, ellipse"));
-  value?.classList.add("value");
-  gradient?.classList.add("gradient");
-  name.classList.add("name");
-  return { group, name, said: "", value, gradient, box: points, middle: points.y + points.height / 2, room: points.width - 8 };
-}
-
-/** Finds the box around a shape from its numbers: to ask the browser for it would lay out the page for every node. */
-function boxOf(shape) {
-  const number = (name) => Number(shape.getAttribute(name));
-  if (shape.matches("ellipse")) {
-    const [width, height] = [2 * number("rx"), 2 * number("ry")];
-    return { x: number("cx") - width / 2, y: number("cy") - height / 2, width, height };
-  }
-  const numbers = (shape.getAttribute("points") ?? shape.getAttribute("d")).match(/-?[\d.]+/g).map(Number);
-  const [across, down] = [0, 1].map((k) => numbers.filter((_, i) => i % 2 === k));
-  const [x, y] = [Math.min(...across), Math.min(...down)];
-  return { x, y, width: Math.max(...across) - x, height: Math.max(...down) - y };
+  const box = { x: x - width / 2, y: y - height / 2, width, height };
+  return { group, name, said: "", value, gradient, box, middle: y, room: width - 8 };
 }
 
 /** Writes a text where it has changed, no wider than its room: nothing else in the picture is touched. */
@@ -232,9 +217,8 @@ function setName(element, { name: [base, below, above], symbol, number }, viewNa
   if (number) return;
   element.textContent = "";
   const add = (text, className) => {
-    const part = document.createElementNS(NAMESPACE, "tspan");
+    const part = make("tspan", { class: className });
     part.textContent = text;
-    part.setAttribute("class", className);
     element.append(part);
     return part;
   };
@@ -250,11 +234,8 @@ function setName(element, { name: [base, below, above], symbol, number }, viewNa
 
 /** Makes the tag that stands on an edge and says what it multiplies by. */
 function makeTag(svg, className = "") {
-  const group = document.createElementNS(NAMESPACE, "g");
-  const back = document.createElementNS(NAMESPACE, "rect");
-  const label = document.createElementNS(NAMESPACE, "text");
+  const [group, back, label] = [make("g", { class: `tag ${className}` }), make("rect", {}), make("text", {})];
   const set = (element, attributes) => Object.entries(attributes).forEach(([k, v]) => element.setAttribute(k, v));
-  group.setAttribute("class", `tag ${className}`);
   group.append(back, label);
   svg.querySelector(".graph").append(group);
   return {
@@ -265,12 +246,12 @@ function makeTag(svg, className = "") {
       const width = widthOf(text) + 10;
       label.textContent = text;
       set(back, { x: x - width / 2, y: y - 9, width, height: 18, rx: 9 });
-      set(label, { x, y: y + 4, "text-anchor": "middle" });
+      set(label, { x, y: y + 4 });
     },
   };
 }
 
-/** Finds the middle of a path of cubic curves, M p C p p p C ..., as Graphviz writes it. */
+/** Finds the middle of a path of cubic curves, M p C p p p p p p. */
 function middleOf(d) {
   const numbers = d.match(/-?[\d.]+/g).map(Number);
   const point = (i) => [numbers[2 * i], numbers[2 * i + 1]];

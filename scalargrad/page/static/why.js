@@ -1,5 +1,6 @@
 // Says why a local derivative is what it is: the formula, its curve with the tangent at this point, and PyTorch's line.
 
+import { make } from "./drawing.js";
 import { forward } from "./engine.js";
 import { derivativeFormula, valueFormula } from "./formulas.js";
 import { markOf } from "./marks.js";
@@ -7,7 +8,6 @@ import * as m from "./mathml.js";
 import { written } from "./numbers.js";
 import { text } from "./words.js";
 
-const NAMESPACE = "http://www.w3.org/2000/svg";
 const [WIDTH, HEIGHT, MARGIN] = [240, 130, 14];
 const REACH = 2; // how far the curve goes to both sides
 const POINTS = 60;
@@ -68,10 +68,4 @@ function torchLine(graph, node, parent, local) {
   code.textContent = `torch.autograd.grad(${plain(node)}, ${plain(parent)})[0]`;
   line.append(`${text("why.torch")} `, code, ` → ${written(local, 6)}`);
   return line;
-}
-
-function make(tag, attributes) {
-  const element = document.createElementNS(NAMESPACE, tag);
-  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  return element;
 }
