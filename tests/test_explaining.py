@@ -135,13 +135,19 @@ def test_chinese_labels_take_two_columns():
     assert lines[0] == "  权重 = 2   x = 3"
 
 
-def test_where_two_quantities_share_a_label_no_number_is_put_in():
+def test_where_two_quantities_share_a_label_each_has_its_name_and_its_number():
     h = Value(2.0, "h")
     for _ in range(2):
         h = h * h
         h.label = "h"
-    assert normal(forward_text(trace(h, "quantities")))[2:] == ["h = h*h = 4", "h = h*h = 16"]
-    assert normal(local_text(trace(h, "quantities"))) == ["dh/dh = h + h = 4", "dh/dh = h + h = 8"]
+    assert normal(forward_text(trace(h, "quantities")))[2:] == [
+        "h^(1) = h^(0)*h^(0) = 2*2 = 4",
+        "h^(2) = h^(1)*h^(1) = 4*4 = 16",
+    ]
+    assert normal(local_text(trace(h, "quantities"))) == [
+        "dh^(1)/dh^(0) = h^(0) + h^(0) = 2 + 2 = 4",
+        "dh^(2)/dh^(1) = h^(1) + h^(1) = 4 + 4 = 8",
+    ]
 
 
 def test_a_constant_has_no_line():

@@ -23,6 +23,7 @@ from .. import markup
 from ..engine import CONSTANT, Value, topological_order
 from ..files import write_whole
 from ..formulas import notation
+from ..formulas.labels import label_parts
 from ..graph.changes import changed, check_unchanged
 from ..graph.roles import roles
 from ..graph.views import View, view_of
@@ -263,10 +264,10 @@ def draw(
     names = {node: f"n{position}" for position, node in enumerate(nodes)}
     copies = _copies(shown, names) if leaf_per_use else {node: [name] for node, name in names.items()}
     for node in nodes:
-        symbol, title = "", node.label
-        if node.op and node.parents:
-            symbol = node.op.symbol or node.op.name if view == "operations" else ""
-            title = shown.name(node) if formulas or view == "quantities" else node.label
+        is_computed = bool(node.op and node.parents)
+        symbol = node.op.symbol or node.op.name if node.op and is_computed and view == "operations" else ""
+        is_named = node.label or (is_computed and (formulas or view == "quantities"))
+        title = shown.name(node) if is_named else ""
         for name in copies[node]:
             _add_node(drawing, name, role_of[node], symbol, _lines(node, title, digits, lang))
     starts = {node: iter(copies[node]) for node in nodes}
@@ -279,12 +280,13 @@ def draw(
         captions.append(say("drawing", "not run", lang))
     if len(nodes) < len(shown.order):
         captions.append(say("drawing", "depth", lang, shown=len(nodes), count=len(shown.order), depth=depth))
+    captions += [say("drawing", f"told apart.{mark}", lang) for mark in _marks(shown, nodes)]
     if altered := changed(topological_order(root)):
-        captions.append(_told(altered, digits, lang))
+        captions.append(_told(shown, altered, digits, lang))
     if captions:
         drawing.attr(label="\\n".join(captions))
     drawing.shown = Shown(shown, view == "operations", names, role_of, digits, lang)
-    drawing.names = frozenset(node.label for node in nodes)
+    drawing.names = frozenset(shown.name(node) for node in nodes if node.label)
     drawing.title = say("drawing", "title", lang, root=shown.name(root), count=len(nodes))
     drawing.description = _in_words(shown, nodes, role_of, digits, lang)
     return drawing
@@ -315,10 +317,24 @@ def _in_words(view: View, nodes: list[Value], role_of: Mapping[Value, str], digi
     return "\n".join(told)
 
 
-def _told(altered: list[list[Value]], digits: int, lang: str) -> str:
+def _marks(view: View, nodes: Iterable[Value]) -> list[str]:
+    """List the marks by which the picture tells quantities of one label apart: "step", "unit" and "copy"."""
+    found: set[str] = set()
+    for node in nodes:
+        if node.label and (name := view.name(node)) != node.label:
+            parts, own = label_parts(name), label_parts(node.label)
+            marks = {"step": parts.layer != own.layer, "unit": parts.indices != own.indices, "copy": bool(parts.copy)}
+            found.update(mark for mark, used in marks.items() if used)
+    return sorted(found, reverse=True)
+
+
+def _told(view: View, altered: list[list[Value]], digits: int, lang: str) -> str:
     """Say which numbers have changed since the graph was recorded: one of each list has."""
     either = say("drawing", "or", lang)
-    names = [either.join(node.label or _number(node.data, digits) for node in nodes) for nodes in altered]
+    names = [
+        either.join(view.name(node) if node.label else _number(node.data, digits) for node in nodes)
+        for nodes in altered
+    ]
     told = ", ".join(names[:_MOST_NAMES]) + ", …" * (len(names) > _MOST_NAMES)
     return _in_plain(say("drawing", "changed", lang, names=told))
 

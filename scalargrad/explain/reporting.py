@@ -151,13 +151,11 @@ def backward_text(trace: Trace, decimals: int = 6, lang: str = "en") -> str:
 
 
 def with_numbers(view: View, node: Value, written: Expression) -> Expression | None:
-    """Put the numbers in a formula of a node; None where it is too long, or a label stands for two numbers."""
-    numbers: dict[str, float] = {}
-    owners = [node, *(edge.parent for edge in view.edges(node))]
-    told_apart = all(numbers.setdefault(view.name(owner), owner.data) == owner.data for owner in owners)
-    if not told_apart or any(isinstance(part, ast.Name) and part.id == "…" for part in ast.walk(written)):
+    """Put the numbers in a formula of a node; None where it is too long."""
+    if any(isinstance(part, ast.Name) and part.id == "…" for part in ast.walk(written)):
         return None
-    return tree.substitute(written, {name: tree.number(number) for name, number in numbers.items()}, {})
+    owners = [node, *(edge.parent for edge in view.edges(node))]
+    return tree.substitute(written, {view.name(owner): tree.number(owner.data) for owner in owners}, {})
 
 
 def _worked(view: View, node: Value, written: Expression | None, value: float, decimals: int) -> list[str]:

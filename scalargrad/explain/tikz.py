@@ -107,7 +107,7 @@ def _lines(node: Value, shown: Shown, name: str, first: Mapping[str, int]) -> li
     """Write what a node says, as in the picture."""
     if is_number(node):
         return [f"${_number(node.data, shown.digits)}$"]
-    title = f"${_latex.name(node.label)}$" if node.label else ""
+    title = f"${_latex.name(shown.view.name(node))}$" if node.label else ""
     if shown.operations and node.op and node.parents:
         title = rf"\textbf{{{escaped(node.op.name)}}} {title}"
     value = f"{say('drawing', 'value', shown.lang)} ${_number(node.data, shown.digits)}$"

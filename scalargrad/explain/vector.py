@@ -33,9 +33,9 @@ def with_indices(label: str, size: float) -> str:
     >>> with_indices("net_h1", 14.0)
     'net<tspan dy="3.5" font-size="10">h1</tspan>'
     """
-    word, indices, layer = label_parts(label)
+    parts = label_parts(label)
     small = f'font-size="{size * 0.7 + 0.2:.3g}"'
-    below = f'<tspan dy="{size / 4:g}" {small}>{escape(",".join(indices))}</tspan>' if indices else ""
-    rise = size * (0.65 if indices else 0.4)  # from the indices, or from the line
-    above = f'<tspan dy="-{rise:g}" {small}>({escape(layer)})</tspan>' if layer else ""
-    return escape(word) + below + above
+    below = f'<tspan dy="{size / 4:g}" {small}>{escape(",".join(parts.indices))}</tspan>' if parts.indices else ""
+    rise = size * (0.65 if parts.indices else 0.4)  # from the indices, or from the line
+    above = f'<tspan dy="-{rise:g}" {small}>{escape(parts.above())}</tspan>' if parts.above() else ""
+    return escape(parts.word) + below + above

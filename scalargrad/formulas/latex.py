@@ -62,9 +62,9 @@ class LaTeX(Notation):
 
     def name(self, label: str) -> str:
         r"""Set a label: `out_o1` as \mathrm{out}_{o1}, `w3` as w_{3}, `z_1^2` as z_{1}^{(2)}."""
-        word, indices, layer = label_parts(label)
-        below = f"_{{{','.join(map(_latex_word, indices))}}}" if indices else ""
-        return _latex_word(word) + below + (f"^{{({_latex_word(layer)})}}" if layer else "")
+        parts = label_parts(label)
+        below = f"_{{{','.join(map(_latex_word, parts.indices))}}}" if parts.indices else ""
+        return _latex_word(parts.word) + below + (f"^{{{above}}}" if (above := parts.above(_latex_word)) else "")
 
     def power_of_ten(self, digits: str, exponent: int) -> str:
         return rf"{digits} \cdot 10^{{{exponent}}}"

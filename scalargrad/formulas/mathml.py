@@ -176,6 +176,6 @@ def parts(label: str) -> list[str]:
     >>> parts("out_o1"), parts("w3"), parts("z_1^2"), parts("two words")
     (['out', 'o1', ''], ['w', '3', ''], ['z', '1', '(2)'], ['two words', '', ''])
     """
-    word, indices, layer = label_parts(_NOT_IN_XML.sub("\ufffd", label))
-    below = ",".join(GREEK.get(index, index) for index in indices)
-    return [GREEK.get(word, word), below, f"({layer})" if layer else ""]
+    found = label_parts(_NOT_IN_XML.sub("\ufffd", label))
+    below = ",".join(GREEK.get(index, index) for index in found.indices)
+    return [GREEK.get(found.word, found.word), below, found.above()]

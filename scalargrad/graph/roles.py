@@ -37,7 +37,7 @@ def roles(
             return given[node]
         if node.parents:
             return "loss" if node is root else "quantity" if node.label else "operation"
-        return "number" if is_number(node) else _ROLE_OF_LETTER.get(label_parts(node.label)[0], "input")
+        return "number" if is_number(node) else _ROLE_OF_LETTER.get(label_parts(node.label).word, "input")
 
     return {node: role(node) for node in topological_order(root)}
 

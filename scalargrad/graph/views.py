@@ -14,6 +14,7 @@ from ..formulas import notation, tidying, tree
 from ..formulas.tree import Expression
 from ..rules import Rule
 from .chain_rule import backward
+from .naming import names_of
 from .roles import is_number
 
 _LARGEST_FORMULA = 60  # names and numbers; a larger one is not for reading
@@ -69,8 +70,9 @@ class Operations:
     def _names(self) -> dict[Value, str]:
         taken = {node.label for node in self.order}
         free = (name for name in map("v{}".format, range(1, 2 * len(self.order) + 1)) if name not in taken)
+        labelled = names_of(self.root)
         return {
-            node: node.label or (notation.text(tree.number(node.data)) if is_number(node) else next(free))
+            node: labelled.get(node) or (notation.text(tree.number(node.data)) if is_number(node) else next(free))
             for node in self.order
         }
 
@@ -111,6 +113,11 @@ class Quantities:
         self.order = [node for node in nodes if self._is_shown(node)]
         self._regions = {node: self._region(node) for node in self.order}
 
+    @cached_property
+    def _names(self) -> dict[Value, str]:
+        names = names_of(self.root)
+        return names if self.root.label else {**names, self.root: "root" + "'" * ("root" in names.values())}
+
     def parents(self, node: Value) -> tuple[Value, ...]:
         """List the nearest labelled quantities below."""
         return tuple(edge.parent for edge in self.edges(node))
@@ -121,7 +128,7 @@ class Quantities:
 
     def name(self, node: Value) -> str:
         """Give the label, and "root" for a root without one."""
-        return node.label or "root"
+        return self._names[node]
 
     def formula(self, node: Value) -> Expression | None:
         """Give the formula that leads from the nearest labelled quantities to this one; None for a leaf."""

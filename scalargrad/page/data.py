@@ -74,7 +74,7 @@ def describe(graph: Graph, learning_rate: float) -> dict[str, Any]:
     return {
         "nodes": [
             {
-                "label": node.label,
+                "label": known.name if node.label else "",
                 "name": mathml.parts(known.name),
                 "role": known.role,
                 "symbol": (node.op.symbol or node.op.name) if node.op and node.parents else "",

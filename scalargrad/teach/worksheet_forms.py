@@ -140,9 +140,10 @@ class _HTMLNotation(WithDecimals):
     def name(self, label: str) -> str:
         if isinstance(label, Derivative):
             return f"&part;{self.name(label.of)}/&part;{self.name(label.to)}"
-        word, indices, layer = label_parts(label)
-        below = f"<sub>{html.escape(','.join(indices))}</sub>" if indices else ""
-        return f"<i>{html.escape(word)}</i>{below}" + (f"<sup>({html.escape(layer)})</sup>" if layer else "")
+        parts = label_parts(label)
+        below = f"<sub>{html.escape(','.join(parts.indices))}</sub>" if parts.indices else ""
+        above = f"<sup>{html.escape(parts.above())}</sup>" if parts.above() else ""
+        return f"<i>{html.escape(parts.word)}</i>{below}{above}"
 
     def number(self, value: float) -> str:
         return super().number(value).replace("-", "&minus;")
