@@ -18,6 +18,7 @@ from . import __version__
 from .engine import Value
 from .explain.typed import read_numbers, record_expression
 from .files import write_whole
+from .graph.views import VIEWS
 from .messages import LANGUAGES, language_of_locale, say
 from .teach.examples import EXAMPLES, step
 from .teach.walkthrough import walkthrough
@@ -94,7 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_formula(draw)
     draw.add_argument("--out", type=Path, default=Path("graph.svg"), metavar="FILE", help="default: graph.svg")
-    draw.add_argument("--view", choices=("operations", "quantities"), default="quantities", help="default: quantities")
+    chosen = "default: quantities where a formula but the last has a name, else operations"
+    draw.add_argument("--view", choices=VIEWS, help=chosen)
     draw.add_argument("--digits", type=int, default=4, metavar="N", help="significant digits (default: 4)")
     draw.add_argument("--scale", type=_number, metavar="N", help="of a png: 96 x N dots per inch (default: 1.5)")
     draw.add_argument("--steps", action="store_true", help="a picture (svg, png) or a Beamer slide (tex) for each step")

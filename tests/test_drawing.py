@@ -90,7 +90,7 @@ def test_a_leaf_shows_label_value_and_gradient():
 def test_an_operation_shows_symbol_label_value_and_gradient():
     error = neuron()
     error.backward()
-    shown = nodes(draw(error))
+    shown = nodes(draw(error, "operations"))
     # s(0) = 1/2, E = 1/8, dE/dout = -1/2, dE/dnet = -1/2 * 1/4
     assert shown["out"]["label"] == r'"σ|out\nvalue\ 0.5\ngrad\ -0.5"'
     assert shown["net"]["label"] == r'"+|net\nvalue\ 0\ngrad\ -0.125"'
@@ -117,7 +117,7 @@ def test_a_labelled_number_is_a_leaf_and_no_operation():
 
 def test_every_role_has_a_shape_of_its_own():
     error = neuron()
-    shown = nodes(draw(error))
+    shown = nodes(draw(error, "operations"))
     shapes = {name: shown[name]["shape"] for name in ("x", "w", "b", "y", "net", "2", "÷")}
     assert shapes == {
         "x": "ellipse",
@@ -317,7 +317,7 @@ def test_labels_show_as_they_are(label, role, renderer):
     operation.label = label if role == "operation" else "p"
     root = operation + 1
     root.label = label if role == "root" else "r"
-    assert label in texts(draw(root).pipe("svg", encoding="utf-8"))
+    assert label in texts(draw(root, "operations").pipe("svg", encoding="utf-8"))
     assert label in texts(draw(root, "quantities", formulas=True).pipe("svg", encoding="utf-8"))
 
 

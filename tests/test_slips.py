@@ -178,7 +178,7 @@ def test_the_inner_derivative_of_a_composition():
     x, w = Value(0.7, "x"), Value(3.0, "w")
     y = (w * x).sin()
     y.label = "y"
-    sheet = worksheet(y, "gradients", decimals=8)
+    sheet = worksheet(y, "gradients", view="quantities", decimals=8)
     for number, key in ((math.cos(2.1), "inner"), (0.7 * math.cos(math.radians(2.1)), "degrees"), (0.7, "inner")):
         assert key in sheet.check(f"dy/dw = {number:.8f}").marks[0].slips, key
 
@@ -240,7 +240,7 @@ def test_a_formula_too_long_for_the_hand_has_no_slips_and_stops_nothing():
     for _ in range(200):
         y = (y + w).tanh()
     y.label = "y"
-    sheet = worksheet(y)
+    sheet = worksheet(y, view="quantities")
     assert [line.work and line.kind for line in sheet.blanks] == [None, "gradients"]
     assert sheet.check(sheet.answers).right
     assert sheet.check("1: 0.1").marks[0].verdict == "wrong"

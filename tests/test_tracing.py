@@ -20,7 +20,7 @@ def random_graph(seed):
 @pytest.mark.parametrize("seed", range(10))
 def test_the_gradients_of_the_trace_are_those_of_backward_to_the_last_bit(seed):
     root = random_graph(seed)
-    record = trace(root)
+    record = trace(root, "operations")
     root.backward()
     assert all(gradient == node.grad for node, gradient in record.gradients.items())
 

@@ -4,10 +4,14 @@ import random
 
 import pytest
 
-from scalargrad import Value, sigmoid
+from scalargrad import Value, check_gradients, derive, draw, sigmoid, trace
+from scalargrad.cli import main
+from scalargrad.explain.explaining import explain, explain_graph
 from scalargrad.formulas import notation
 from scalargrad.graph.roles import roles
-from scalargrad.graph.views import Operations, Quantities, view_of
+from scalargrad.graph.views import Operations, Quantities, default_view, view_of
+from scalargrad.page import page
+from scalargrad.teach.worksheets import worksheet, worksheets
 
 
 def neuron():
@@ -134,6 +138,36 @@ def test_roles_go_by_what_is_given_and_else_by_the_first_letter():
 def test_an_unknown_view_is_refused():
     with pytest.raises(ValueError, match='view: needs "operations" or "quantities", got \'all\''):
         view_of(Value(1.0), "all")
+
+
+@pytest.mark.parametrize("labels", ["", "E", "2", "net", "net E"])
+def test_without_a_name_it_is_the_quantities_where_an_operation_below_the_root_has_a_label(labels):
+    x, w = Value(1.5, "x"), Value(0.6, "w")
+    net = x * w
+    two = Value(1.0) * 2
+    error = net - two
+    for node, label in ((net, "net"), (error, "E"), (two.parents[1], "2")):
+        node.label = label if label in labels.split() else ""
+    expected = "quantities" if "net" in labels else "operations"
+    assert default_view([x, w, net, two, error]) == view_of(error).kind == expected
+    assert trace(error).view.kind == expected
+    assert draw(error).source == draw(error, expected).source
+    assert derive(error, w).text == derive(error, w, expected).text
+    assert explain_graph(error) == explain_graph(error, view=expected)
+    assert str(check_gradients(error)) == str(check_gradients(error, view=expected))
+    assert worksheet(error).view == worksheets(error, 1)[0].view == expected
+    assert f'"view":"{expected}"' in page(error).html.replace('"view": ', '"view":')
+
+
+@pytest.mark.parametrize(("formula", "view"), [("y = sigmoid(w*x)", "operations"), ("z = w*x; y = z+1", "quantities")])
+def test_the_command_goes_by_the_same_rule(formula, view, tmp_path, capsys):
+    numbers = {"w": 0.6, "x": 1.5}
+    typed = [formula, *(f"{name}={number}" for name, number in numbers.items()), "--lang", "en"]
+    assert main(["explain", *typed]) == 0
+    assert capsys.readouterr().out.strip() == explain(formula, numbers, view=view)
+    for name, chosen in (("own.gv", []), ("named.gv", ["--view", view])):
+        assert main(["draw", *typed, *chosen, "--out", str(tmp_path / name)]) == 0
+    assert (tmp_path / "own.gv").read_text("utf-8") == (tmp_path / "named.gv").read_text("utf-8")
 
 
 def test_a_leaf_made_by_hand_has_a_name_and_a_plain_number_is_one():

@@ -189,7 +189,7 @@ def test_a_parameter_in_many_places_is_no_trouble():
     w = Value(0.5, "w")
     total = sum((w * (k / 1000) for k in range(500)), Value(1.0, "x"))
     total.label = "total"
-    sheet = worksheet(total, "gradients")
+    sheet = worksheet(total, "gradients", view="quantities")
     assert sheet.answers == "(1) dtotal/dw = 124.75"
     assert "124.75" in sheet.markdown(key=True)
     sheet = worksheet(total, "gradients", view="operations")

@@ -40,14 +40,14 @@ class Path(NamedTuple):
 class Derivation:
     """The derivation of d root / d wrt. It shows itself as text, and in a notebook as formulas."""
 
-    def __init__(self, root: Value, wrt: Value, view: str, limit: int, lang: str) -> None:
+    def __init__(self, root: Value, wrt: Value, view: str | None, limit: int, lang: str) -> None:
         self.root, self.wrt, self.lang = root, wrt, lang
         traced = trace(root, view)
         self._view, self._gradients = traced.view, traced.gradients
         if not isinstance(wrt, Value) or wrt not in self._gradients:
             raise ValueError(
-                f"derive: {wrt!r} is not in the {view} view of the graph of {self._view.name(root)}; take a Value "
-                'that the root was computed from, and label it or use view="operations"'
+                f"derive: {wrt!r} is not in the {self._view.kind} view of the graph of {self._view.name(root)}; take a "
+                'Value that the root was computed from, and label it or use view="operations"'
             )
         self._formulas: dict[Value, tuple[Expression, ...]] = {}
         self._has_marks = False
@@ -326,16 +326,17 @@ class Derivation:
         return notes
 
 
-def derive(root: Value, wrt: Value, view: str = "quantities", limit: int = 20, lang: str = "en") -> Derivation:
+def derive(root: Value, wrt: Value, view: str | None = None, limit: int = 20, lang: str = "en") -> Derivation:
     """Derive d root / d wrt over labelled "quantities" or all "operations", and list up to `limit` paths.
 
-    Its words are English or, with `lang` "zh", Chinese. Raises ValueError where `wrt` is not in that view of the graph
-    and where numbers of the graph have changed since it was recorded, OverflowError where a product is too large.
+    Without a `view` it is "quantities" where an operation below the root has a label, else "operations". Its words are
+    English or, with `lang` "zh", Chinese. Raises ValueError where `wrt` is not in that view of the graph and where
+    numbers of the graph have changed since it was recorded, OverflowError where a product is too large.
 
     >>> x, w = Value(2.0, label="x"), Value(0.5, label="w")
     >>> y = (x * w).sin()
     >>> y.label = "y"
-    >>> print(derive(y, w))
+    >>> print(derive(y, w, "quantities"))
     1 path from w to y
     <BLANKLINE>
     dy/dw = cos(x*w)*x

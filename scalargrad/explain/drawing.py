@@ -26,7 +26,7 @@ from ..formulas import notation
 from ..formulas.labels import label_parts
 from ..graph.changes import changed, check_unchanged
 from ..graph.roles import roles
-from ..graph.views import View, view_of
+from ..graph.views import Operations, View, view_of
 from ..messages import language_of_locale, say
 from . import rendering
 from .steps import Step, steps_of
@@ -220,7 +220,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
 
 def draw(
     root: Value,
-    view: str = "operations",
+    view: str | None = None,
     *,
     digits: int = 4,
     edges: bool = True,
@@ -236,6 +236,7 @@ def draw(
 ) -> Drawing:
     """Draw the graph under `root`: its "operations", or its labelled "quantities".
 
+    Without a `view` it is "quantities" where an operation below the root has a label, else "operations".
     Numbers have `digits` significant digits (0 to 17; 0 counts as 1). With `edges` each edge shows the derivative
     of its end with respect to its start, with `formulas` also where that number comes from. A leaf that is not
     named in `inputs`, `parameters` or `targets` goes by the first letter of its label: w and b are parameters,
@@ -254,19 +255,20 @@ def draw(
     if depth is not None and index(depth) < 0:
         raise ValueError(f"draw: needs a depth of 0 or more, got {depth}")
     shown = view_of(root, view)
+    operations = isinstance(shown, Operations)
     if formulas:
         check_unchanged(topological_order(root))
     nodes = shown.order if depth is None else _near_root(shown, depth)
     if len(nodes) > LARGEST and not force:
-        raise ValueError(_too_large(shown, view, len(nodes)))
+        raise ValueError(_too_large(shown, len(nodes)))
     role_of = roles(root, inputs, parameters, targets)
     drawing = Drawing(format="svg", graph_attr=_GRAPH | _FONT, node_attr=_NODE | _FONT, edge_attr=_EDGE | _FONT)
     names = {node: f"n{position}" for position, node in enumerate(nodes)}
     copies = _copies(shown, names) if leaf_per_use else {node: [name] for node, name in names.items()}
     for node in nodes:
         is_computed = bool(node.op and node.parents)
-        symbol = node.op.symbol or node.op.name if node.op and is_computed and view == "operations" else ""
-        is_named = node.label or (is_computed and (formulas or view == "quantities"))
+        symbol = node.op.symbol or node.op.name if node.op and is_computed and operations else ""
+        is_named = node.label or (is_computed and (formulas or not operations))
         title = shown.name(node) if is_named else ""
         for name in copies[node]:
             _add_node(drawing, name, role_of[node], symbol, _lines(node, title, digits, lang))
@@ -285,7 +287,7 @@ def draw(
         captions.append(_told(shown, altered, digits, lang))
     if captions:
         drawing.attr(label="\\n".join(captions))
-    drawing.shown = Shown(shown, view == "operations", names, role_of, digits, lang)
+    drawing.shown = Shown(shown, operations, names, role_of, digits, lang)
     drawing.names = frozenset(shown.name(node) for node in nodes if node.label)
     drawing.title = say("drawing", "title", lang, root=shown.name(root), count=len(nodes))
     drawing.description = _in_words(shown, nodes, role_of, digits, lang)
@@ -300,7 +302,7 @@ def in_notebook(value: Value, lang: str = "") -> dict[str, str]:
         return picture | {"text/plain": words}
     return markup.sentence(
         f"{words}: {count} nodes are too many to draw unasked (the limit is {LARGEST_IN_NOTEBOOK}); "
-        'draw(..., view="quantities") or draw(..., depth=5) shows a part'
+        "draw(...) draws it where it is asked to, and draw(..., depth=5) a part of it"
     )
 
 
@@ -352,9 +354,9 @@ def _near_root(view: View, depth: int) -> list[Value]:
     return [node for node in view.order if node in near]
 
 
-def _too_large(view: View, name: str, count: int) -> str:
+def _too_large(view: View, count: int) -> str:
     labelled = sum(1 for node in view.order if node.label or node is view.root)
-    fewer = f'view="quantities" ({labelled} nodes), ' if name == "operations" and labelled < count else ""
+    fewer = f'view="quantities" ({labelled} nodes), ' if view.kind == "operations" and 1 < labelled < count else ""
     return (
         f"draw: {count} nodes are too many to read (the limit is {LARGEST}); "
         f"draw less, with {fewer}a smaller root or depth=5, or all of it with force=True"

@@ -22,7 +22,7 @@ def explain(
     numbers: Mapping[str, Number],
     wrt: str | Iterable[str] | None = None,
     decimals: int = 6,
-    view: str = "quantities",
+    view: str | None = None,
     lang: str = "en",
     *,
     inputs: Iterable[str] = (),
@@ -32,8 +32,9 @@ def explain(
     """Explain the formulas of `source` with the numbers given for their names, for a terminal of 80 columns.
 
     The derivation is that of the names in `wrt`; without it, of the parameters (those named, and w..., b...), or else
-    of every name that has a number, up to twelve. `lang` is "en" or "zh". Raises ValueError for a text that is no
-    formula, as `record_expression` does, and for a name that does not stand in it.
+    of every name that has a number, up to twelve. Without a `view` it is "quantities" where a formula but the last has
+    a name, else "operations". `lang` is "en" or "zh". Raises ValueError for a text that is no formula, as
+    `record_expression` does, and for a name that does not stand in it.
 
     >>> print(explain("y = w**2", {"w": 3}))
     Forward pass
@@ -81,11 +82,11 @@ def named(names: Mapping[str, Value], wanted: Iterable[str]) -> list[Value]:
 
 
 def explain_graph(
-    root: Value, wrt: Iterable[Value] | None = None, decimals: int = 6, view: str = "quantities", lang: str = "en"
+    root: Value, wrt: Iterable[Value] | None = None, decimals: int = 6, view: str | None = None, lang: str = "en"
 ) -> str:
     """Explain the graph under `root`, over labelled "quantities" or all "operations".
 
-    `wrt` and `lang` are those of `explain`. Raises ValueError where one of `wrt` is not in that view of the graph.
+    `wrt`, `view` and `lang` are those of `explain`. Raises ValueError where one of `wrt` is not in that view.
     """
     passes = trace(root, view)
     derived = parameters_of(root) if wrt is None else list(wrt)

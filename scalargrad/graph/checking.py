@@ -18,7 +18,7 @@ from ..formulas.terminal import table
 from ..rules import Rule, function_of
 from .differences import Slope, kink, slopes, step_for
 from .tracing import trace
-from .views import Operations, view_of
+from .views import Operations, View, view_of
 
 _HEADER = ("quantity", "analytic", "numeric", "relative", "step", "")
 _LARGEST_WORK = 5_000_000  # nodes times gradients: some ten seconds
@@ -93,13 +93,14 @@ class GradientReport:
 def check_gradients(
     root: Value,
     wrt: Value | Iterable[Value] | None = None,
-    view: str = "quantities",
+    view: str | None = None,
     step: float | None = None,
     tolerance: float = 1e-6,
 ) -> GradientReport:
     """Compare the gradients of `root`, and every local derivative under it, with central differences.
 
-    Checks the leaves and the labelled quantities; with `view="operations"` every node; with `wrt` those alone.
+    Checks the leaves and, by `view`, the labelled "quantities" or all "operations"; with `wrt` those alone. Without a
+    view it is "quantities" where an operation below the root has a label, else "operations".
     The differences are taken at three steps and extrapolated (Ridders 1982); without `step` a fitting one is found.
     Raises ValueError where `wrt` is not in the graph, where leaves were changed after the graph was recorded,
     and where the work is too much, with the count; OverflowError where a gradient is too large for a float.
@@ -110,18 +111,17 @@ def check_gradients(
     """
     if step is not None and not 0 < step < inf:
         raise ValueError(f"check_gradients: needs a step > 0, got {step}")
-    view_of(root, view)  # raises for an unknown view
     names, program = Operations(root), _Program(root)
-    chosen = _chosen(program.order, wrt, view)
+    chosen = _chosen(program.order, wrt, view_of(root, view))
     if missing := [node for node in chosen if node not in program.position]:
         raise ValueError(f"check_gradients: {missing[0]!r} is not in the graph of the root")
     work = len(chosen) * len(program.order)
     if work > _LARGEST_WORK:
         raise ValueError(
             f"check_gradients: {len(chosen)} gradients over {len(program.order)} nodes are {work} operations to "
-            f"evaluate again, more than {_LARGEST_WORK}; name fewer quantities in wrt"
+            f'evaluate again, more than {_LARGEST_WORK}; name fewer in wrt, or take view="quantities"'
         )
-    gradients = trace(root).gradients
+    gradients = trace(root, "operations").gradients
     if too_large := [node for node in chosen if not isfinite(gradients[node])]:
         raise OverflowError(f"check_gradients: the gradient of {too_large[0]!r} is too large for a float")
     rows = []
@@ -131,11 +131,11 @@ def check_gradients(
     return GradientReport(tuple(rows), _first_wrong(names, step, tolerance))
 
 
-def _chosen(order: list[Value], wrt: Value | Iterable[Value] | None, view: str) -> list[Value]:
+def _chosen(order: list[Value], wrt: Value | Iterable[Value] | None, view: View) -> list[Value]:
     if wrt is not None:
         return [wrt] if isinstance(wrt, Value) else list(wrt)
     inner = [node for node in order[:-1] if node.op is not CONSTANT]
-    return inner if view == "operations" else [node for node in inner if node.label or node.op is None]
+    return inner if isinstance(view, Operations) else [node for node in inner if node.label or node.op is None]
 
 
 def _first_wrong(names: Operations, step: float | None, tolerance: float) -> GradientCheck | None:

@@ -74,11 +74,12 @@ class Trace(NamedTuple):
         )
 
 
-def trace(root: Value, view: str = "operations") -> Trace:
+def trace(root: Value, view: str | None = None) -> Trace:
     """Record the forward and the backward pass from `root`, over "operations" or labelled "quantities".
 
-    Changes nothing in the graph. The sums are formed in the order in which `backward` forms them. Raises ValueError
-    where numbers of the graph have changed since it was recorded, OverflowError where a gradient is too large.
+    Without a `view` it is "quantities" where an operation below the root has a label, else "operations". Changes
+    nothing in the graph. The sums are formed in the order in which `backward` forms them. Raises ValueError where
+    numbers of the graph have changed since it was recorded, OverflowError where a gradient is too large.
 
     >>> x = Value(3.0, label="x")
     >>> [(step.contribution, step.total, step.complete) for step in trace(x * x).backward]

@@ -5,7 +5,8 @@ Reads the engine and the formulas. Drawing, tracing, derivation and page read a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import NamedTuple, Protocol
 
@@ -36,6 +37,7 @@ def operand_edges(node: Value) -> tuple[Edge, ...]:
 class View(Protocol):
     """What every reader of a graph may ask, whichever nodes the view shows."""
 
+    kind: str  # the name that `view_of` knows it by
     root: Value
     order: list[Value]  # parents first, the root last
 
@@ -50,17 +52,10 @@ class View(Protocol):
     def derivatives(self, node: Value) -> tuple[Expression, ...]: ...
 
 
-def view_of(root: Value, view: str) -> View:
-    """Make the view of a graph that has the name `view`: "operations" or "quantities"."""
-    if view == "operations":
-        return Operations(root)
-    if view == "quantities":
-        return Quantities(root)
-    raise ValueError(f'view: needs "operations" or "quantities", got {view!r}')
-
-
 class Operations:
     """Every operation of the graph, one edge an operand: `x * x` has two."""
+
+    kind = "operations"
 
     def __init__(self, root: Value) -> None:
         self.root = root
@@ -105,6 +100,8 @@ class Quantities:
 
     That is the sum, over the paths that pass no other labelled node, of the products of the local derivatives.
     """
+
+    kind = "quantities"
 
     def __init__(self, root: Value) -> None:
         self.root = root
@@ -183,6 +180,32 @@ class Quantities:
 class _Region(NamedTuple):
     hidden: list[Value]  # the node itself and the unlabelled nodes under it, parents first
     edges: tuple[Edge, ...]
+
+
+VIEWS: dict[str, Callable[[Value], View]] = {view.kind: view for view in (Operations, Quantities)}
+
+
+def default_view(nodes: Iterable[Value]) -> str:
+    """Choose the view of a graph that nobody chose a view for; `nodes` are those under the root, the root last.
+
+    It is "quantities" where an operation below the root has a label. Else these would be one edge from each leaf to
+    the root, and it is "operations".
+    """
+    *below, _ = nodes
+    return "quantities" if any(node.label and node.parents for node in below) else "operations"
+
+
+def view_of(root: Value, view: str | None = None) -> View:
+    """Make the view of a graph that has the name `view`, or the one that `default_view` chooses.
+
+    >>> a, b = Value(2.0, "a"), Value(3.0, "b")
+    >>> view_of(a * b + 1).kind, view_of(a * b + 1, "quantities").kind
+    ('operations', 'quantities')
+    """
+    name = default_view(topological_order(root)) if view is None else view
+    if name not in VIEWS:
+        raise ValueError(f"view: needs {' or '.join(map(json.dumps, VIEWS))}, got {name!r}")
+    return VIEWS[name](root)
 
 
 def value_formula(node: Value, expression: Callable[[Value], Expression]) -> Expression:

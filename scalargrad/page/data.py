@@ -46,11 +46,6 @@ class Graph(NamedTuple):
         """The leaves that an update moves."""
         return [node for node, known in self.nodes.items() if known.role == "parameter"]
 
-    @property
-    def has_quantities(self) -> bool:
-        """Whether an operation below the root has a label, so that the view of labelled quantities says something."""
-        return any(node.label and node.parents for node in self.nodes if node is not self.root)
-
 
 def graph_of(root: Value, inputs: Iterable[Value], parameters: Iterable[Value], targets: Iterable[Value]) -> Graph:
     """Copy a graph for the page, with a name and a role for every node.
@@ -69,7 +64,7 @@ def graph_of(root: Value, inputs: Iterable[Value], parameters: Iterable[Value], 
 
 def describe(graph: Graph, learning_rate: float) -> dict[str, Any]:
     """Describe a graph in plain data, with the numbers that Python recorded and those after one update."""
-    gradients = trace(graph.root).gradients
+    gradients = trace(graph.root, "operations").gradients
     moved = {node: node.data - learning_rate * gradients[node] for node in graph.parameters}
     return {
         "nodes": [

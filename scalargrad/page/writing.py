@@ -16,6 +16,7 @@ from .. import markup
 from ..engine import Value, as_float, topological_order
 from ..explain.drawing import in_notebook
 from ..files import write_whole
+from ..graph.views import default_view
 from ..messages import LANGUAGES, catalogue, say
 from . import bundle, data, picture, quiz
 
@@ -99,7 +100,7 @@ def page(
         program=bundle.script("main", {"rules": graph.rows_source}),
         data={
             **settings,
-            "view": "quantities" if graph.has_quantities else "operations",
+            "view": default_view(graph.nodes),
             "live": graph.live,
             "graph": {
                 **data.describe(graph, rate),

@@ -114,7 +114,7 @@ def compare(
     if mistake not in MISTAKES:
         raise ValueError(f"mistake: needs one of {', '.join(map(repr, MISTAKES))}, got {mistake!r}")
     chosen = MISTAKES[mistake]
-    setting = _Setting(trace(root), parameters_of(root, parameters), learning_rate)
+    setting = _Setting(trace(root, "operations"), parameters_of(root, parameters), learning_rate)
     right, wrong = chosen.work(setting)
     if not all(map(isfinite, wrong.values())):
         raise OverflowError(f"{chosen.name()}: a mistaken gradient is too large for a float")
@@ -154,7 +154,7 @@ def _not_zeroed(setting: _Setting) -> tuple[Gradients, Gradients]:
     """Two steps of training: what the second backward adds to is not zero but what the first one left in the leaves."""
     first = setting.trace.gradients
     again = record_again(setting.trace.view.order, setting.moved(first))
-    second = trace(again[setting.trace.view.root]).gradients
+    second = trace(again[setting.trace.view.root], "operations").gradients
     right = {node: second[again[node]] for node in first}
     return right, {node: right[node] if node.parents else first[node] + right[node] for node in first}
 

@@ -25,6 +25,7 @@ from ..formulas.typesetting import Derivative
 from ..graph.replay import record_again
 from ..graph.roles import is_number, parameters_of, roles
 from ..graph.tracing import BackwardStep, Trace, trace
+from ..graph.views import view_of
 from ..messages import say
 from .marking import Marker, Marking, on_one_line
 from .slips import Contribution, Formula, Gradient, Update, Workings
@@ -120,7 +121,7 @@ def worksheet(
     root: Value,
     blanks: str | Iterable[str] = ("values", "gradients"),
     *,
-    view: str = "quantities",
+    view: str | None = None,
     seed: int | None = None,
     friendly: bool = False,
     parameters: Iterable[Value] | None = None,
@@ -132,10 +133,11 @@ def worksheet(
     """Make a worksheet from the graph under `root`, which is not changed.
 
     `blanks` are among `KINDS`: what comes before the first of them is given, what comes later is left out unless it
-    is one too. With a `seed` the leaves but for the targets get other numbers, with `friendly` short decimals; the
-    sign of each stays. Numbers have so many `decimals`, 3 to 15; the words are in `lang`, "en" or "zh". Raises
-    ValueError for a kind of blank that is not known, and where no numbers are found that keep every operation in its
-    domain.
+    is one too. Without a `view` the sheet is about the labelled "quantities" where an operation below the root has a
+    label, else about all "operations". With a `seed` the leaves but for the targets get other numbers, with `friendly`
+    short decimals; the sign of each stays. Numbers have so many `decimals`, 3 to 15; the words are in `lang`, "en" or
+    "zh". Raises ValueError for a kind of blank that is not known, and where no numbers are found that keep every
+    operation in its domain.
 
     >>> w, x = Value(0.6, "w"), Value(1.5, "x")
     >>> y = w * x
@@ -165,9 +167,10 @@ def worksheet(
             lines.append(line)
     if "choices" in chosen:
         lines += [line._replace(blank=next(numbers)) for line in makes.choices(random.Random(seed or 0))]
-    title = title or say("worksheets", "title", lang, name=record.view.name(record.view.root))
+    shown = record.view
+    title = title or say("worksheets", "title", lang, name=shown.name(shown.root))
     return Worksheet(
-        title, record.view.root, view, tuple(lines), moving, learning_rate, decimals, lang, False, makes.numbers
+        title, shown.root, shown.kind, tuple(lines), moving, learning_rate, decimals, lang, False, makes.numbers
     )
 
 
@@ -214,7 +217,8 @@ def faded(
 def _title_and_language(root: Value, options: dict[str, Any]) -> tuple[str, str]:
     """Take the title and the language of a set out of its options."""
     lang = options.pop("lang", "en")
-    return options.pop("title", "") or say("worksheets", "title", lang, name=root.label or "root"), lang
+    name = view_of(root, options.get("view")).name(root)
+    return options.pop("title", "") or say("worksheets", "title", lang, name=name), lang
 
 
 def _draws(root: Value, seed: int, friendly: bool) -> Iterator[dict[Value, float]]:
@@ -236,7 +240,7 @@ def _first_that_works(root: Value, parameters: list[Value], draws: Iterable[dict
             again = record_again(topological_order(root), changed)
         except (ArithmeticError, ValueError):
             continue
-        gradients = trace(again[root]).gradients
+        gradients = trace(again[root], "operations").gradients
         if not changed or any(gradients[again[leaf]] for leaf in parameters):
             return again
     raise ValueError(f"worksheet: {_MOST_DRAWS} draws gave no numbers that the operations can take; take another seed")
