@@ -264,8 +264,8 @@ def _page(options: argparse.Namespace) -> None:
     else:
         root, nodes = _recorded(options)
         path = write_page(root, options.out, **chosen, **nodes)
-    written = say("command", "written", options.lang)
-    print(f"{written} {path}\n{say('command', 'open page', options.lang)}")
+    print(say("command", "written one", options.lang, path=path))
+    print(say("command", "open page", options.lang))
 
 
 def _worksheet(options: argparse.Namespace) -> None:
@@ -339,7 +339,7 @@ def _sheet(options: argparse.Namespace) -> None:
 
     root, nodes = _recorded(options)
     made = spreadsheet(root, learning_rate=options.learning_rate, lang=options.lang, **nodes)
-    print(f"{say('command', 'written', options.lang)} {made.write(options.out)}")
+    print(say("command", "written one", options.lang, path=made.write(options.out)))
 
 
 def _pictures(root: Value, **options: Any) -> dict[str, bytes | str]:

@@ -54,6 +54,14 @@ def test_the_command_takes_the_language_of_the_locale(arguments, monkeypatch, ca
     assert "Written:" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("command", "name"), [("page", "steps.html"), ("sheet", "graph.xlsx")])
+def test_no_space_stands_after_a_chinese_colon(command, name, tmp_path, capsys):
+    path = tmp_path / name
+    for lang, written in (("zh", f"已写入：{path}\n"), ("en", f"Written: {path}\n")):
+        assert main([command, "y = w*x", "w=2", "x=3", "--out", str(path), "--lang", lang]) == 0
+        assert capsys.readouterr().out.startswith(written)
+
+
 def test_what_is_left_out_of_a_long_derivation_is_said_in_chinese():
     x = Value(1.1, "x")
     many = [x * w for w in range(1, 30)]

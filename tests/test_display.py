@@ -93,6 +93,13 @@ def test_a_trace_is_a_table_of_both_passes(example):
     assert [row[3:] for row in last] == [["-0.0124093", "0.6", "-0.00744559", "0.0512087", "complete"]]
     assert sum(row[-1] == "waits for more" for row in rows) == 4
     assert len(rows) == 2 + len(record.forward) + len(record.backward)
+    chinese = cells(trace(example.root, "quantities", lang="zh")._repr_html_())
+    assert [row[:4] for row in chinese if row[0] in ("量", "步")] == [
+        ["量", "公式", "值"],
+        ["步", "梯度", "经由", "上游梯度"],
+    ]
+    assert {row[-1] for row in chinese if len(row) == 8} == {"", "已累加完", "尚未累加完"}
+    assert [len(row) for row in chinese] == [len(row) for row in rows]
     assert repr(record) == "<trace of E_total: 27 values forward, 30 contributions backward>"
 
 

@@ -12,6 +12,7 @@ from .. import markup
 from ..engine import Value, topological_order
 from ..formulas.mathml import typeset
 from ..formulas.typesetting import derivative
+from ..messages import catalogue
 from .chain_rule import backward
 from .changes import check_unchanged
 from .views import View, view_of
@@ -44,13 +45,14 @@ class Trace(NamedTuple):
     forward: list[ForwardStep]
     backward: list[BackwardStep]
     gradients: dict[Value, float]  # d root / d node, of this pass alone
+    lang: str = "en"  # of the tables that a notebook shows
 
     def __repr__(self) -> str:
         name = self.view.name(self.view.root)
         return f"<trace of {name}: {len(self.forward)} values forward, {len(self.backward)} contributions backward>"
 
     def _repr_html_(self) -> str:
-        view, name = self.view, self.view.name
+        view, name, words = self.view, self.view.name, catalogue("trace", self.lang)
         values = [
             (name(node), markup.Markup(typeset(written) if (written := view.formula(node)) else ""), f"{value:.8g}")
             for node, value in self.forward
@@ -61,25 +63,21 @@ class Trace(NamedTuple):
                 markup.Markup(derivative(name(view.root), name(step.parent))),
                 name(step.node),
                 *(f"{value:.6g}" for value in (step.upstream, step.local, step.contribution, step.total)),
-                "complete" if step.complete else "waits for more",
+                words["complete" if step.complete else "waits"],
             )
             for number, step in enumerate(self.backward, 1)
         ]
-        header = ("step", "gradient", "via", "upstream", "local", "upstream x local", "sum so far", "")
-        return "\n".join(
-            [
-                markup.table(("quantity", "formula", "value"), values, "Forward pass"),
-                markup.table(header, contributions, "Backward pass"),
-            ]
-        )
+        passes = {"forward": values, "backward": contributions}
+        return "\n".join(markup.table(words[f"{key}.columns"], rows, words[key]) for key, rows in passes.items())
 
 
-def trace(root: Value, view: str | None = None) -> Trace:
+def trace(root: Value, view: str | None = None, lang: str = "en") -> Trace:
     """Record the forward and the backward pass from `root`, over "operations" or labelled "quantities".
 
-    Without a `view` it is "quantities" where an operation below the root has a label, else "operations". Changes
-    nothing in the graph. The sums are formed in the order in which `backward` forms them. Raises ValueError where
-    numbers of the graph have changed since it was recorded, OverflowError where a gradient is too large.
+    Without a `view` it is "quantities" where an operation below the root has a label, else "operations". The words of
+    its tables are English or, with `lang` "zh", Chinese. Changes nothing in the graph. The sums are formed in the
+    order in which `backward` forms them. Raises ValueError where numbers of the graph have changed since it was
+    recorded, OverflowError where a gradient is too large.
 
     >>> x = Value(3.0, label="x")
     >>> [(step.contribution, step.total, step.complete) for step in trace(x * x).backward]
@@ -104,4 +102,4 @@ def trace(root: Value, view: str | None = None) -> Trace:
         if not isfinite(gradients[node]):
             found = f"{shown.name(node)} is too large for a float: {gradients[node]}"
             raise OverflowError(f"trace: the gradient of {found}")
-    return Trace(shown, [ForwardStep(node, node.data) for node in shown.order], steps, gradients)
+    return Trace(shown, [ForwardStep(node, node.data) for node in shown.order], steps, gradients, lang)
