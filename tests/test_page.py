@@ -17,7 +17,7 @@ from scalargrad.messages import catalogue
 from scalargrad.page import bundle, data, picture
 from scalargrad.rules import POWERS, RULES
 from scalargrad.teach.examples import EXAMPLES, step, two_output
-from scalargrad.teach.mistakes import compare
+from scalargrad.teach.mistakes import MISTAKES, compare
 
 NASTY = ("<script>alert(1)</script>", "]]>", "\"'`&amp;", "权重", "🙂", "</script><b>", "a\\nb{c|d}", "\x07bell")
 
@@ -971,7 +971,7 @@ def test_formulas_stand_right_without_a_font_for_mathematics(read, files):
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("key", ["assignment", "recursion", "not zeroed", "updated too early"])
+@pytest.mark.parametrize("key", MISTAKES)
 @pytest.mark.parametrize("record", [lambda: two_output().root, sum_of_squares], ids=["network", "x*x + x"])
 def test_a_mistake_gives_the_numbers_that_python_s_list_gives(read, tmp_path, record, key):
     root = record()

@@ -1,6 +1,6 @@
 """What the page's quiz knows of slips, as plain data: the tables that the worksheets read, and the slips of one graph.
 
-Reads the slips and the mistakes. A formula is a tree of lists, `["*", "n3", ["sigmoid", "n4"]]`; the page works it out.
+Reads the slips. A formula is a tree of lists, `["*", "n3", ["sigmoid", "n4"]]`; the page works it out.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ..formulas.tree import Expression, parse
 from ..graph.views import View, view_of
 from ..messages import catalogue
 from ..teach import slips
-from ..teach.mistakes import MISTAKES, compare
+from ..teach.mistakes import MISTAKES
 from .data import Graph
 
 Tree: TypeAlias = "str | float | list[Any]"
@@ -32,15 +32,14 @@ def tables() -> dict[str, Any]:
     }
 
 
-def describe(graph: Graph, learning_rate: float) -> dict[str, Any]:
-    """Give the slips with the formulas of a graph, by view and node, and the gradients that each mistake leads to.
+def describe(graph: Graph) -> dict[str, Any]:
+    """Give the slips with the formulas of a graph, by view and node.
 
     Of a large graph there are none: there the quiz knows the slips with a contribution and with an update.
     """
     if len(graph.nodes) > _LARGEST:
-        return {"slips": {}, "mistaken": {}}
-    views = {name: _of_view(graph, view_of(graph.root, name)) for name in ("operations", "quantities")}
-    return {"slips": views, "mistaken": _mistaken(graph, learning_rate)}
+        return {}
+    return {name: _of_view(graph, view_of(graph.root, name)) for name in ("operations", "quantities")}
 
 
 def _of_view(graph: Graph, view: View) -> dict[str, Any]:
@@ -50,18 +49,6 @@ def _of_view(graph: Graph, view: View) -> dict[str, Any]:
         "values": {number: _slips(workings.value(node)) for number, node in numbered},
         "locals": {number: list(map(_slips, workings.derivatives(node))) for number, node in numbered},
     }
-
-
-def _mistaken(graph: Graph, learning_rate: float) -> dict[str, list[float]]:
-    """Give the gradients of every mistake that comes to an end, for the numbers as they were recorded."""
-    found = {}
-    for key in MISTAKES:
-        try:
-            wrong = compare(graph.root, key, graph.parameters, learning_rate).wrong
-        except (ArithmeticError, ValueError):
-            continue
-        found[key] = [wrong[node] for node in graph.nodes]
-    return found
 
 
 def sentences(lang: str) -> dict[str, str]:

@@ -104,7 +104,7 @@ def page(
             "live": graph.live,
             "graph": {
                 **data.describe(graph, rate),
-                **quiz.describe(graph, rate),
+                "slips": quiz.describe(graph),
                 "layouts": {view: picture.layout(graph, view) for view in ("quantities", "operations")},
             },
         },

@@ -8,7 +8,7 @@ const SAME = 1e-9; // relative: nearer than that two gradients are one
 
 /** Gives {right, wrong, first}, gradients by node and the first node where they part; null where it leads to nothing. */
 export function compare(key, graph, round) {
-  const found = WORK[key](graph, round);
+  const found = attempt(() => WORK[key](graph, round));
   if (!found || ![...found.wrong.values()].every(Number.isFinite)) return null;
   const { right, wrong } = found;
   const order = graph.nodes.map((_, i) => i).reverse();
@@ -24,16 +24,17 @@ const gradientsOf = ({ nodes }, numbers) => {
 
 const zeros = ({ nodes }) => new Map(nodes.map((_, i) => [i, i === nodes.length - 1 ? 1 : 0]));
 
-const WORK = {
-  assignment(graph, { numbers }) {
-    const wrong = zeros(graph);
-    const edges = operandEdges(graph.nodes, numbers);
-    for (let i = graph.nodes.length - 1; i >= 0; i--) {
-      for (const { parent, local } of edges[i]) wrong.set(parent, wrong.get(i) * local);
-    }
-    return { right: gradientsOf(graph, numbers), wrong };
-  },
+/** Runs backward down all nodes from the gradients that stand there; `join(before, contribution)` gives what stands next. */
+function passedDown({ nodes }, gradients, localOf, join = (before, contribution) => before + contribution) {
+  for (let i = nodes.length - 1; i >= 0; i--) {
+    nodes[i].parents.forEach((parent, k) => {
+      gradients.set(parent, join(gradients.get(parent), gradients.get(i) * localOf(i, k)));
+    });
+  }
+  return gradients;
+}
 
+const WORK = {
   recursion(graph, { numbers }) {
     const wrong = zeros(graph);
     const edges = operandEdges(graph.nodes, numbers);
@@ -47,6 +48,11 @@ const WORK = {
     return { right: gradientsOf(graph, numbers), wrong };
   },
 
+  assignment(graph, { numbers }) {
+    const wrong = passedDown(graph, zeros(graph), (i, k) => numbers.partials[i][k], (_, contribution) => contribution);
+    return { right: gradientsOf(graph, numbers), wrong };
+  },
+
   "not zeroed"(graph, { numbers, after }) {
     if (after.error) return null;
     const [first, right] = [numbers, after].map((given) => gradientsOf(graph, given));
@@ -54,10 +60,18 @@ const WORK = {
     return { right, wrong };
   },
 
+  /** Two calls of backward: the right ones give the leaves twice the gradient, and no node more. */
+  "not reset"(graph, { numbers }) {
+    const once = gradientsOf(graph, numbers);
+    const kept = new Map(once).set(graph.nodes.length - 1, 1);
+    const right = new Map(graph.nodes.map(({ parents }, i) => [i, once.get(i) * (parents.length ? 1 : 2)]));
+    return { right, wrong: passedDown(graph, kept, (i, k) => numbers.partials[i][k]) };
+  },
+
   /** Each parameter moves as soon as its gradient is complete, and only then is the error passed back through it. */
   "updated too early"(graph, { numbers, rate }) {
     const { nodes, parameters } = graph;
-    if (nodes.some(({ rule, parents }) => parents.length && rule === null)) return null; // only Python can compute it
+    if (!canCompute(graph)) return null;
     const waiting = new Map(parameters.map((i) => [i, 0]));
     for (const { parents } of nodes) for (const i of parents) if (waiting.has(i)) waiting.set(i, waiting.get(i) + 1);
     const wrong = zeros(graph);
@@ -80,10 +94,40 @@ const WORK = {
     }
     return { right: gradientsOf(graph, numbers), wrong };
   },
+
+  "before backward": (graph, { numbers }) => ({
+    right: gradientsOf(graph, numbers),
+    wrong: new Map(graph.nodes.map((_, i) => [i, 0])),
+  }),
+
+  /** The operands are new, the results are still old. */
+  "changed between"(graph, { numbers, rate }) {
+    if (!canCompute(graph)) return null;
+    const right = gradientsOf(graph, numbers);
+    const moved = new Map(graph.parameters.map((i) => [i, numbers.values[i] - rate * right.get(i)]));
+    return { right, wrong: passedDown(graph, zeros(graph), (i, k) => localWith(moved, graph.nodes[i], i, k, numbers)) };
+  },
 };
 
-/** The mistakes that the page can make. */
+/** Tells whether the page can work out every operation, and not Python alone. */
+const canCompute = ({ nodes }) => nodes.every(({ rule, parents }) => !parents.length || rule !== null);
+
+/** The mistakes, in the order of Python's list. */
 export const MISTAKES = Object.keys(WORK);
+
+function attempt(work) {
+  try {
+    return work();
+  } catch {
+    return null; // a mistaken number outside an operation's domain
+  }
+}
+
+/** Lists the gradients of every mistake that comes to an end: [key, gradients]. */
+export function mistakenGradients(graph, round) {
+  round.mistaken ??= MISTAKES.map((key) => [key, compare(key, graph, round)?.wrong]).filter(([, wrong]) => wrong);
+  return round.mistaken;
+}
 
 /** Works out a local derivative from the operands that have moved and the value that has not. */
 function localWith(moved, { rule, parents }, i, k, { values, partials }) {

@@ -6,6 +6,7 @@ import { makeEditor } from "./editor.js";
 import { forward } from "./engine.js";
 import { drawLegend } from "./legend.js";
 import * as m from "./mathml.js";
+import { mistakenGradients } from "./mistakes.js";
 import { written } from "./numbers.js";
 import { makePhases } from "./phases.js";
 import { makePicture } from "./picture.js";
@@ -88,10 +89,9 @@ const steps = () => now.round.views[now.view].steps;
 
 function asked() {
   if (!now.quiz || answered.has(now.step)) return null;
-  const isRecorded = now.numbers === recorded && now.rate === data.learningRate;
-  const { nodes, parameters, slips, mistaken } = graph;
+  const { nodes, parameters, slips } = graph;
   const { gradients } = now.round;
-  const known = { tables: data.slips, own: slips?.[now.view], mistaken: isRecorded ? mistaken : null };
+  const known = { tables: data.slips, own: slips?.[now.view], mistaken: mistakenGradients(graph, now.round) };
   return question(steps()[now.step], { values: now.numbers.values, nodes, gradients, parameters }, known);
 }
 

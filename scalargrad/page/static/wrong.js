@@ -18,8 +18,8 @@ export function makeWrong(panel, render) {
     for (const option of choice.options) option.textContent = told(option.value)[0];
     if (panel.hidden) return;
     const found = compare(choice.value, graph, round);
-    const shown = graph.views.quantities.shown.toReversed();
-    const listed = found?.first == null || shown.includes(found.first) ? shown : [found.first, ...shown];
+    const { shown } = graph.views.quantities;
+    const listed = [...new Set([...shown, found?.first ?? shown[0]])].sort((a, b) => b - a); // as backward visits them
     const note = !found ? "mistake.none" : found.first === null ? "mistake.same" : "";
     why.textContent = `${told(choice.value)[1]}${note ? ` ${text(note)}` : ""}`;
     body.replaceChildren(...(found ? listed : []).map((i) => rowOf(graph, i, found, digits)));
