@@ -14,7 +14,7 @@ from scalargrad.functions import operation
 from scalargrad.graph.roles import is_number, parameters_of
 from scalargrad.graph.views import view_of
 from scalargrad.messages import catalogue
-from scalargrad.page import bundle, data, picture
+from scalargrad.page import bundle, data, picture, playground
 from scalargrad.rules import POWERS, RULES
 from scalargrad.teach.examples import EXAMPLES, step, two_output
 from scalargrad.teach.mistakes import MISTAKES, compare
@@ -965,6 +965,37 @@ def test_formulas_stand_right_without_a_font_for_mathematics(read, files):
     assert reader.page.evaluate("document.fonts.ready.then(() => [...document.fonts].map((font) => font.status))") == [
         "loaded"
     ]
+
+
+def test_the_page_is_small(files):
+    """What the page of the worked example may be: the 176 kB that it once was, and a font of 24 kB for its formulas."""
+    assert files["two-output"].stat().st_size <= 200_000
+    assert len(playground().html.encode()) <= 2_000_000
+
+
+def test_every_sign_of_the_formulas_is_in_the_font(read, files):
+    """A sign that the font lacks is as wide with another fallback behind it as without: the fallback draws it."""
+    reader = read(files["two-output"])
+    signs = set()
+    for view in ("quantities", "operations"):
+        reader.click(f"#view-{view}")
+        reader.press("Home")
+        for _ in range(reader.steps()[1] + 1):
+            signs.update(*reader.page.locator("math").all_text_contents())
+            reader.press("ArrowRight")
+    drawn = """async (signs) => {
+      await document.fonts.load("40px 'Page Math'");
+      const pen = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+      const pixels = (fonts, sign) => {
+        pen.font = `40px ${fonts}`;
+        pen.clearRect(0, 0, 90, 90);
+        pen.fillText(sign, 10, 60);
+        return pen.getImageData(0, 0, 90, 90).data.join();
+      };
+      return signs.filter((sign) => pixels("'Page Math', monospace", sign) !== pixels("'Page Math', serif", sign));
+    }"""
+    assert reader.page.evaluate(drawn, sorted(signs - set(" \u00a0"))) == []
+    assert reader.page.evaluate(drawn, ["[", "Ω"]) == ["[", "Ω"]
 
 
 # --- mistakes on purpose

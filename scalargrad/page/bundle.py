@@ -15,8 +15,8 @@ from typing import Any
 from ..formulas.javascript import as_data
 
 _IMPORT = re.compile(r'^import (?:\* as )?(\w+|\{[^}]*\}) from "\./(\w+)\.js";$', re.MULTILINE)
-_COMMENT = re.compile(r"^\s*(?:/\*\*.*?\*/|//[^\n]*)\n", re.MULTILINE | re.DOTALL)  # on lines of its own
-_INDENT = re.compile(r"^ +", re.MULTILINE)
+_COMMENT = re.compile(r"^\s*(?:/\*\*.*?\*/|//[^\n]*)\n| +// [^\n]*$", re.MULTILINE | re.DOTALL)  # of JavaScript
+_INDENT = re.compile(r"^\s+", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:const|function|class) (\w+))", re.MULTILINE)
 
 
@@ -29,6 +29,12 @@ def _font() -> str:
     """Read the font of the formulas as an address that holds it."""
     content = files(__package__).joinpath("static", "math.woff2").read_bytes()
     return "data:font/woff2;base64," + base64.b64encode(content).decode()
+
+
+def _style() -> str:
+    """Read the style and put the font into it, without the comments and with each rule on a line."""
+    rules = re.sub(r"/\*.*?\*/", "", part("style.css"), flags=re.DOTALL).replace("{{font}}", _font())
+    return re.sub(r"}\s*", "}\n", re.sub(r"\s*([{};])\s+", r"\1", rules)).strip()
 
 
 def script(main: str, generated: Mapping[str, str]) -> str:
@@ -69,8 +75,8 @@ def page(program: str, data: Mapping[str, Any]) -> str:
         "title": html.escape(data["title"] or data["messages"][data["lang"]]["title"]),
         "policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
         f"script-src 'sha256-{digest}'",
-        "style": part("style.css").replace("{{font}}", _font()),
+        "style": _style(),
         "data": as_data(data),
         "script": program,
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: fill[match[1]], part("template.html"))
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: fill[match[1]], _INDENT.sub("", part("template.html")))

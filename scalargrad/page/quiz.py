@@ -33,21 +33,51 @@ def tables() -> dict[str, Any]:
 
 
 def describe(graph: Graph) -> dict[str, Any]:
-    """Give the slips with the formulas of a graph, by view and node.
+    """Give the slips with the formulas of a graph, by view and node, each as the number of a form and its names.
 
     Of a large graph there are none: there the quiz knows the slips with a contribution and with an update.
     """
     if len(graph.nodes) > _LARGEST:
         return {}
-    return {name: _of_view(graph, view_of(graph.root, name)) for name in ("operations", "quantities")}
+    forms = _Forms()
+    views = {name: _of_view(graph, view_of(graph.root, name), forms) for name in ("operations", "quantities")}
+    return {"forms": forms.written, **views}
 
 
-def _of_view(graph: Graph, view: View) -> dict[str, Any]:
+class _Forms:
+    """The slips of all formulas, those of the same form once: neurons differ only in their names."""
+
+    def __init__(self) -> None:
+        self.written: list[list[list[Any]]] = []
+
+    def of(self, working: slips.Formula | None) -> list[Any] | None:
+        """Give the place of the form, and the numbers of the nodes that n0, n1, ... stand for in it."""
+        rows = [[slip.key, tree(slip.working)] for slip in working.slips] if working else []
+        if not rows:
+            return None
+        names: dict[str, str] = {}
+        form = [[key, _renamed(wrong, names)] for key, wrong in rows]
+        if form not in self.written:
+            self.written.append(form)
+        return [self.written.index(form), [int(name[1:]) for name in names]]
+
+
+def _renamed(formula: Tree, names: dict[str, str]) -> Tree:
+    """Call the names of a formula n0, n1, ... in the order in which they come."""
+    match formula:
+        case str():
+            return names.setdefault(formula, f"n{len(names)}")
+        case [sign, *operands]:
+            return [sign, *(_renamed(operand, names) for operand in operands)]
+    return formula
+
+
+def _of_view(graph: Graph, view: View, forms: _Forms) -> dict[str, Any]:
     workings = slips.Workings(view, graph.parameters)
     numbered = [(graph.nodes[node].number, node) for node in view.order if node.parents]
     return {
-        "values": {number: _slips(workings.value(node)) for number, node in numbered},
-        "locals": {number: list(map(_slips, workings.derivatives(node))) for number, node in numbered},
+        "values": {number: forms.of(workings.value(node)) for number, node in numbered},
+        "locals": {number: list(map(forms.of, workings.derivatives(node))) for number, node in numbered},
     }
 
 
@@ -55,10 +85,6 @@ def sentences(lang: str) -> dict[str, str]:
     """Give what is said of each slip and of each mistake."""
     keys = [key for key in (*catalogue("slips", lang), *MISTAKES) if not key.endswith(".why")]
     return {f"slip.{key}": "{}: {}".format(*slips.told(key, lang)) for key in keys}
-
-
-def _slips(working: slips.Formula | None) -> list[list[Any]]:
-    return [[slip.key, tree(slip.working)] for slip in working.slips] if working else []
 
 
 def tree(expression: Expression) -> Tree:

@@ -91,7 +91,8 @@ function asked() {
   if (!now.quiz || answered.has(now.step)) return null;
   const { nodes, parameters, slips } = graph;
   const { gradients } = now.round;
-  const known = { tables: data.slips, own: slips?.[now.view], mistaken: mistakenGradients(graph, now.round) };
+  const mistaken = mistakenGradients(graph, now.round);
+  const known = { tables: data.slips, slips, view: now.view, mistaken };
   return question(steps()[now.step], { values: now.numbers.values, nodes, gradients, parameters }, known);
 }
 

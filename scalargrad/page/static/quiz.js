@@ -5,23 +5,24 @@ import { wrongSums, wrongUpdates, wrongValues } from "./slips.js";
 /**
  * Tells what a step asks for: {node, what, answer, slips}; null for a step that asks nothing.
  *
- * `known` holds the tables of slips, those of this graph and view, and the gradients that an engine's mistakes give.
+ * `known` holds the tables of slips, those of this graph by view, the view, and the gradients that mistakes lead to.
  */
-export function question(step, { values, nodes, gradients, parameters }, { tables, own, mistaken }) {
+export function question(step, { values, nodes, gradients, parameters }, known) {
+  const { mistaken } = known;
   if (step.kind === "forward") {
-    const slips = wrongValues(own, step.node, values);
+    const slips = wrongValues(known, step.node, values);
     return { node: step.node, what: "value", ask: "quiz.value", answer: step.value, slips };
   }
   if (step.kind === "backward") {
     if (["input", "target"].includes(nodes[step.parent].role)) return null; // nobody moves them
-    const slips = wrongSums(tables, own, step, values);
+    const slips = wrongSums(known, step, values);
     if (step.arrived === step.count) slips.push(...mistaken.map(([key, wrong]) => [key, wrong.get(step.parent)]));
     const ask = step.count > 1 ? "quiz.sum" : "quiz.gradient";
     return { node: step.parent, what: "gradient", ask, answer: step.total, slips };
   }
   if (step.kind === "update") {
     const others = parameters.filter((node) => node !== step.node).map((node) => gradients.get(node));
-    const slips = wrongUpdates(tables, step, others);
+    const slips = wrongUpdates(known, step, others);
     slips.push(...mistaken.map(([key, wrong]) => [key, step.old - step.rate * wrong.get(step.node)]));
     return { node: step.node, what: "value", ask: "quiz.new", answer: step.value, slips };
   }

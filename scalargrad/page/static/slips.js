@@ -28,20 +28,26 @@ function numbersOf(rows, numberOf) {
 }
 
 const among = (names) => (name) => names[name];
-const valueOf = (values) => (name) => values[name.slice(1)]; // n3 is the value of node 3
+
+/** Works out the slips of one formula, [the place of its form, the nodes that n0, n1, ... stand for]. */
+function workedOut(slips, found, values) {
+  if (!found) return [];
+  const [form, nodes] = found;
+  return numbersOf(slips.forms[form], (name) => values[nodes[name.slice(1)]]);
+}
 
 /** Gives the wrong values of a node. */
-export function wrongValues(own, node, values) {
-  return numbersOf(own?.values[node] ?? [], valueOf(values));
+export function wrongValues({ slips, view }, node, values) {
+  return workedOut(slips, slips?.[view]?.values[node], values);
 }
 
 /** Gives the wrong sums of the contributions that have arrived at a step of the backward pass. */
-export function wrongSums(tables, own, step, values) {
+export function wrongSums({ tables, slips, view }, step, values) {
   const come = step.contributions.slice(0, step.arrived);
   const rows = come.length > 1 ? [...tables.several, ...tables.gradient] : tables.gradient;
   return come.flatMap(({ node, edge, upstream, local, contribution }) => {
     const names = { total: step.total, last: step.contribution, this: contribution, upstream, local };
-    const wrongLocals = numbersOf(own?.locals[node]?.[edge] ?? [], valueOf(values));
+    const wrongLocals = workedOut(slips, slips?.[view]?.locals[node][edge], values);
     return [
       ...numbersOf(rows, among(names)),
       ...wrongLocals.map(([key, wrong]) => [key, workOut(tables.wrongLocal, among({ ...names, wrong }))]),
@@ -50,7 +56,7 @@ export function wrongSums(tables, own, step, values) {
 }
 
 /** Gives the wrong new numbers of a parameter; `others` are the gradients of the other parameters. */
-export function wrongUpdates(tables, { old, gradient, rate }, others) {
+export function wrongUpdates({ tables }, { old, gradient, rate }, others) {
   const names = { old, gradient, rate };
   const taken = others.slice(0, MOST_OTHERS);
   return [
