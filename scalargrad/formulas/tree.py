@@ -50,6 +50,8 @@ def substitute(expression: Expression, names: Mapping[str, Expression], numbers:
                 return ast.UnaryOp(op, put(operand))
             case ast.BinOp(left=left, op=op, right=right):
                 return ast.BinOp(put(left), op, put(right))
+            case ast.Attribute(value=inner, attr=attribute):
+                return ast.Attribute(put(inner), attribute)
             case ast.Call(func=function, args=arguments):
                 return ast.Call(function, [put(argument) for argument in arguments], [])
             case ast.IfExp(test=test, body=body, orelse=otherwise):
@@ -73,6 +75,16 @@ def product(left: Expression, right: Expression) -> Expression:
 def sum_of(left: Expression, right: Expression) -> Expression:
     """Make the sum of two expressions, as it stands."""
     return ast.BinOp(left, ast.Add(), right)
+
+
+def difference(left: Expression, right: Expression) -> Expression:
+    """Make the difference of two expressions, as it stands."""
+    return ast.BinOp(left, ast.Sub(), right)
+
+
+def negative(expression: Expression) -> Expression:
+    """Make the negative of an expression, as it stands."""
+    return ast.UnaryOp(ast.USub(), expression)
 
 
 def value_formula(rule: Rule) -> Expression:
