@@ -43,7 +43,7 @@ def stem(nodes: Sequence[Value]) -> str:
 
 
 def _without_numbers(label: str) -> str:
-    word, indices, layer = label_parts(label)
+    word, indices, layer, _ = label_parts(label)
     kept = "_".join(filter(None, (re.sub(r"\d+$", "", index) for index in indices)))
     return word + (f"_{kept}" if kept else "") + (f"^{layer}" if layer else "")
 
@@ -76,8 +76,8 @@ class _Naming:
                 self._take(box, f"{label_parts(self.names[next(matrices.names_in(box.formula))])[0]}_parts")
 
     def _take(self, box: Box, *proposals: str) -> None:
-        sign = "^" if suffix(proposals[0]) else ""
-        numbered = (f"{proposals[0]}{sign}{number}" for number in count(2))
+        pattern = "{}^({})" if suffix(proposals[0]) else "{}{}"
+        numbered = (pattern.format(proposals[0], number) for number in count(2))
         self.names[box.name] = next(name for name in chain(proposals, numbered) if name not in self._taken)
         self._taken.add(self.names[box.name])
 
@@ -94,7 +94,7 @@ class _Naming:
             elif is_own and uses[word] == 1:
                 self._take(box, word)
             else:
-                self._take(box, f"{word}^{number[word]}" if suffix(word) else f"{word}{number[word]}")
+                self._take(box, f"{word}^({number[word]})" if is_own else f"{word}{number[word]}")
 
     def _kind(self, box: Box) -> str:
         """Tell what the field calls a box without labels: weighted input, output, or nothing in particular."""
