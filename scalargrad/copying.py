@@ -15,7 +15,8 @@ from operator import attrgetter
 from typing import Any, TypeAlias
 from weakref import WeakValueDictionary
 
-from .engine import CONSTANT, Value, record
+from .engine import Value, record
+from .recording import CONSTANT
 from .rules import POWERS, RULES, Rule
 
 Parents: TypeAlias = tuple[int | None, int | None]

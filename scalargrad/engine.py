@@ -1,109 +1,19 @@
 """`Value`: a scalar that records how it was computed, and `backward`: the chain rule over that record.
 
-Reads the rules. Everything else in the package reads the graph recorded here.
+Reads the rules, and builds its methods from them. Everything else in the package reads the graph recorded here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
 from math import isfinite
-from numbers import Real
 from operator import ge, gt, le, lt
 from threading import RLock
-from typing import Any, TypeAlias
+from typing import Any
 
-from .freeing import maker
-from .recording import refusal, source_of
-from .rules import FUNCTIONS, POWERS, RULES, Rule
+from .recording import Number, as_float, binary, comparison, nodes_of, operator, unary
+from .rules import Rule
 
-Number: TypeAlias = float | int | Real
-NUMBERS = (float, int, Real)  # NumPy's scalars and Fraction are Real
 one_pass_at_a_time = RLock()  # so that no contribution to a leaf which two threads share is lost
-CONSTANT = Rule("constant", "", ())  # a plain number that met a Value: the 2 of `2 * x`
-
-
-@cache
-def operation(rule: Rule) -> Callable[..., Value]:
-    """Build the function that computes a rule's value and local derivatives and records them."""
-    built: dict[str, Any] = {}
-    exec(source_of(rule), globals(), built)
-    record_it: Callable[..., Value] = built["bind"](rule=rule, refusal=refusal, **FUNCTIONS, **rule.functions)
-    return with_numbers(record_it) if rule is RULES["pow"] else record_it
-
-
-def with_numbers(power: Callable[..., Value]) -> Callable[..., Value]:
-    """Give a power, where its base or its exponent is a plain number, the row for that."""
-    of_number, to_number = operation(POWERS["a"]), operation(POWERS["b"])
-
-    def choose(self: Value, other: Value | Number) -> Value:
-        if not isinstance(other, Value):
-            if not isinstance(other, NUMBERS):
-                return NotImplemented
-            other = as_value(other)
-        if other.op is CONSTANT:
-            return to_number(self, other)
-        return of_number(self, other) if self.op is CONSTANT else power(self, other)
-
-    return choose
-
-
-def operator(name: str) -> tuple[Callable[[Value, Value | Number], Value], Callable[[Value, Number], Value]]:
-    """Build the method of an operator and its reflection, for `x - 2` and `2 - x`."""
-    operate = operation(RULES[name])
-
-    def reflected(self: Value, other: Number) -> Value:
-        return operate(as_value(other), self) if isinstance(other, NUMBERS) else NotImplemented
-
-    return operate, reflected
-
-
-def method(name: str) -> Callable[..., Value]:
-    """Build the method of an operation that is called by its name, as in `x.maximum(2)`."""
-    operate = operation(RULES[name])
-
-    def binary(self: Value, other: Value | Number) -> Value:
-        return operate(self, as_value(other))
-
-    return operate if len(RULES[name].partials) == 1 else binary
-
-
-def comparison(compare: Callable[[float, float], bool]) -> Callable[[Value, Value | Number], bool]:
-    """Build the method of an ordering comparison, which goes by `data` and gives a plain bool."""
-    return lambda self, other: compare(self.data, as_value(other).data)
-
-
-def record(op: Rule, data: float, a: Value | None, b: Value | None, da: float | None, db: float | None) -> Value:
-    """Make the node of one operation: its value, its parents and its local derivatives."""
-    node: Value = new_node()
-    node.data = data
-    node.grad = 0.0
-    node.label = ""
-    node.op = op
-    node._a = a
-    node._b = b
-    node._da = da
-    node._db = db
-    return node
-
-
-def as_float(number: Any) -> float:
-    """Turn any finite real number into a float; raise TypeError, ValueError or OverflowError for all else."""
-    if not isinstance(number, NUMBERS):
-        kind = type(number).__name__
-        raise TypeError(f"value: needs a real number, got {number!r} ({kind}); convert it first, as in float(...)")
-    try:
-        converted = float(number)
-    except OverflowError:
-        raise OverflowError("value: a whole number or fraction is too large for a float; scale it first") from None
-    if not isfinite(converted):
-        raise ValueError(f"value: needs a finite number, got {converted}")
-    return converted
-
-
-def as_value(operand: Any) -> Value:
-    """Give back a Value as it is, and a plain number as a constant of the graph."""
-    return operand if isinstance(operand, Value) else record(CONSTANT, as_float(operand), None, None, None, None)
 
 
 class Value:
@@ -190,30 +100,18 @@ class Value:
     __mul__, __rmul__ = operator("mul")
     __truediv__, __rtruediv__ = operator("div")
     __pow__, __rpow__ = operator("pow")
-    __neg__ = neg = method("neg")
-    __abs__ = abs = method("abs")
-    add, sub, mul, div, pow = map(method, ("add", "sub", "mul", "div", "pow"))
-    square = method("square")
-    exp = method("exp")
-    expm1 = method("expm1")
-    log = method("log")
-    log1p = method("log1p")
-    sqrt = method("sqrt")
-    sin = method("sin")
-    cos = method("cos")
-    tan = method("tan")
-    arctan = method("arctan")
-    sinh = method("sinh")
-    cosh = method("cosh")
-    tanh = method("tanh")
-    sigmoid = method("sigmoid")
-    relu = method("relu")
-    leaky_relu = method("leaky_relu")
-    elu = method("elu")
-    softplus = method("softplus")
-    maximum = method("maximum")
-    minimum = method("minimum")
-    logaddexp = method("logaddexp")
+    __neg__ = neg = unary("neg")
+    __abs__ = abs = unary("abs")
+    add, sub, mul, div, pow = binary("add"), binary("sub"), binary("mul"), binary("div"), binary("pow")
+    square, sqrt = unary("square"), unary("sqrt")
+    exp, expm1 = unary("exp"), unary("expm1")
+    log, log1p = unary("log"), unary("log1p")
+    sin, cos, tan, arctan = unary("sin"), unary("cos"), unary("tan"), unary("arctan")
+    sinh, cosh, tanh = unary("sinh"), unary("cosh"), unary("tanh")
+    sigmoid, softplus = unary("sigmoid"), unary("softplus")
+    relu, leaky_relu, elu = unary("relu"), unary("leaky_relu"), unary("elu")
+    maximum, minimum = binary("maximum"), binary("minimum")
+    logaddexp = binary("logaddexp")
 
     # Order is by value, equality by identity: two nodes of a graph are not one because their numbers agree.
     __lt__, __le__, __gt__, __ge__ = map(comparison, (lt, le, gt, ge))
@@ -229,7 +127,7 @@ class Value:
         return f"Value(data={self.data}, grad={self.grad}{label})"
 
 
-new_node = maker(Value)  # past the checks of `Value.__init__`: an operation has made its own
+record, as_value, operation = nodes_of(Value)  # for those who record without a method
 
 
 def topological_order(root: Value) -> list[Value]:

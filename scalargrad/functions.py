@@ -12,10 +12,11 @@ from keyword import iskeyword
 from math import isfinite
 from typing import Any, Protocol, overload
 
-from .engine import Number, Value, as_value
+from .engine import Value, as_value
 from .engine import operation as recorder
 from .formulas import notation, tree
 from .formulas.source import COMPARISONS
+from .recording import Number
 from .rules import FUNCTIONS, RULES, Rule
 
 

@@ -17,8 +17,9 @@ from typing import Any, TypeAlias
 from weakref import ref
 from zlib import crc32
 
-from .engine import Number, Value, as_float, as_value
+from .engine import Value, as_value
 from .files import write_whole
+from .recording import Number, as_float
 from .rules import RULES
 
 Activation: TypeAlias = str | bool | Callable[[Value], Value]

@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from scalargrad import Value, engine, topological_order
+from scalargrad import Value, recording, topological_order
 from scalargrad.freeing import PERIOD, is_cut, maker
 
 DROP_IN_A_THREAD = """
@@ -46,7 +46,7 @@ def test_with_cuts_a_graph_is_the_same_and_dropping_the_root_frees_it_at_once(se
         return root
 
     plain = record()
-    monkeypatch.setattr(engine, "new_node", maker(Value, cuts=True))
+    monkeypatch.setattr(recording, "new_node", maker(Value, cuts=True))
     root = record()
     order = topological_order(root)
     assert [(node.data, node.grad) for node in order] == [(node.data, node.grad) for node in topological_order(plain)]

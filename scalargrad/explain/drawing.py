@@ -20,7 +20,7 @@ except ModuleNotFoundError:
     ) from None
 
 from .. import markup
-from ..engine import CONSTANT, Value, topological_order
+from ..engine import Value, topological_order
 from ..files import write_whole
 from ..formulas import notation
 from ..formulas.labels import label_parts
@@ -28,6 +28,7 @@ from ..graph.changes import changed, check_unchanged
 from ..graph.roles import roles
 from ..graph.views import Operations, View, view_of
 from ..messages import language_of_locale, say
+from ..recording import CONSTANT
 from . import rendering
 from .steps import Step, steps_of
 from .vector import finish

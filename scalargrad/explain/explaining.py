@@ -6,10 +6,11 @@ Reads the expressions, the reports of both passes, and the derivation.
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-from ..engine import Number, Value
+from ..engine import Value
 from ..graph.roles import parameters_of, roles
 from ..graph.tracing import trace
 from ..messages import say
+from ..recording import Number
 from .derivation import derive
 from .reporting import backward_text, forward_text, local_text
 from .typed import record_expression

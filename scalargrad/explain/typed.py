@@ -13,7 +13,8 @@ from typing import NamedTuple, NoReturn
 from unicodedata import normalize
 
 from .. import functions
-from ..engine import Number, Value, topological_order
+from ..engine import Value, topological_order
+from ..recording import Number
 from ..rules import RULES
 
 _LONGEST = 10_000  # characters of text

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..engine import Value, as_float, topological_order
+from ..engine import Value, topological_order
 from ..files import write_whole
 from ..formulas import notation
 from ..formulas.excel import written
@@ -19,6 +19,7 @@ from ..graph.replay import record_again
 from ..graph.roles import roles
 from ..graph.views import Operations
 from ..messages import catalogue
+from ..recording import as_float
 from .drawing import LOOKS
 
 _LONGEST = 8000  # characters of one cell's formula, in Excel

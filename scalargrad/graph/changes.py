@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from math import inf, isclose
 from typing import NamedTuple
 
-from ..engine import CONSTANT, Value, operation
+from ..engine import Value, operation
+from ..recording import CONSTANT
 from ..rules import Rule, function_of
 
 _MOST_NAMES = 3

@@ -12,9 +12,10 @@ from math import inf, isfinite
 from typing import NamedTuple
 
 from .. import markup
-from ..engine import CONSTANT, Value
+from ..engine import Value
 from ..formulas import notation, tree
 from ..formulas.terminal import table
+from ..recording import CONSTANT
 from ..rules import Rule, function_of
 from .differences import Slope, kink, slopes, step_for
 from .tracing import trace

@@ -12,9 +12,10 @@ from math import inf, isfinite
 from typing import Any, TypeAlias
 
 from .. import functions
-from ..engine import CONSTANT, Value, as_value, record, topological_order
+from ..engine import Value, as_value, record, topological_order
 from ..formulas import tree
 from ..formulas.tree import Expression
+from ..recording import CONSTANT
 from ..rules import POWERS, RULES, Rule
 from .changes import check_unchanged
 

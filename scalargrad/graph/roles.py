@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..engine import CONSTANT, Value, topological_order
+from ..engine import Value, topological_order
 from ..formulas.labels import label_parts
+from ..recording import CONSTANT
 
 _ROLE_OF_LETTER = {"w": "parameter", "b": "parameter", "y": "target", "t": "target"}
 

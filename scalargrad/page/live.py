@@ -8,10 +8,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-from ..engine import Number, as_float
 from ..explain.typed import record_expression
 from ..formulas import javascript, mathml, tree
 from ..formulas.javascript import as_data
+from ..recording import Number, as_float
 from ..rules import POWERS, RULES, Rule
 from . import bundle, quiz
 from .writing import Page, settings_of

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from .. import markup
-from ..engine import Value, as_float, topological_order
+from ..engine import Value, topological_order
 from ..explain.drawing import in_notebook
 from ..files import write_whole
 from ..graph.views import default_view
 from ..messages import LANGUAGES, catalogue, say
+from ..recording import as_float
 from . import bundle, data, picture, quiz
 
 LARGEST = 1000  # nodes; a picture of more takes long to lay out, and nobody can step through it

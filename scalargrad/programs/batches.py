@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
-from ..engine import as_float
+from ..recording import as_float
 
 Rows = Any
 

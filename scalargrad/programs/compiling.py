@@ -15,9 +15,10 @@ from struct import error as StructError
 from struct import pack
 from typing import Any
 
-from ..engine import Value, as_float
+from ..engine import Value
 from ..graph.changes import check_unchanged
 from ..graph.replay import backward_aside, record_again
+from ..recording import as_float
 from . import native
 from .batches import Rows, checked_rows, is_flat, is_numpy
 from .emitter import nodes_of

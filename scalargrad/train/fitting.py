@@ -17,8 +17,9 @@ from math import ceil
 from numbers import Integral
 from typing import Any, NamedTuple, TypeAlias
 
-from ..engine import Value, as_float
+from ..engine import Value
 from ..programs import compiling
+from ..recording import as_float
 from .history import History
 from .losses import half_squared_error
 from .optimizers import SGD, Optimizer, Schedule

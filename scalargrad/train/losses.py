@@ -10,7 +10,8 @@ from functools import reduce
 from numbers import Integral
 from typing import TypeAlias
 
-from ..engine import Number, Value, as_value
+from ..engine import Value, as_value
+from ..recording import Number
 
 Outputs: TypeAlias = Value | Sequence[Value]
 Targets: TypeAlias = Value | Number | Sequence[Value | Number]

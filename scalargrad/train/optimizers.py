@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from math import cos, isfinite, pi, sqrt
 from typing import Any, TypeAlias
 
-from ..engine import NUMBERS, Value
+from ..engine import Value
+from ..recording import NUMBERS
 
 Numbers: TypeAlias = Any  # a list of floats, or an array of NumPy
 Schedule: TypeAlias = Callable[[int], float]  # the number of steps made so far -> the learning rate

@@ -10,7 +10,8 @@ from functools import cached_property
 from importlib import import_module
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-from ..engine import NUMBERS, Value, as_float
+from ..engine import Value
+from ..recording import NUMBERS, as_float
 
 Loss: TypeAlias = Callable[[Any, Any], Value]  # (outputs, target) of one sample
 

@@ -14,7 +14,8 @@ from math import trunc
 from types import FunctionType
 from typing import Any, NamedTuple
 
-from ...engine import CONSTANT, Value, as_float, record
+from ...engine import Value, record
+from ...recording import CONSTANT, as_float
 from ...rules import RULES
 from .cases import FUNCTIONS, Case, Form
 from .wrong_partials import rule_value
