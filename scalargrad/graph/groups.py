@@ -23,6 +23,14 @@ VARYING, UNIFORM, VARYING_VARYING, VARYING_UNIFORM, UNIFORM_UNIFORM = range(
     0, 10, 2
 )  # plus MINUS where it is taken off
 
+VARIES = {  # which of the factors of a term do
+    VARYING: (True,),
+    UNIFORM: (False,),
+    VARYING_VARYING: (True, True),
+    VARYING_UNIFORM: (True, False),
+    UNIFORM_UNIFORM: (False, False),
+}
+
 _LANES = 8  # numbers side by side; the widest vector of today's machines
 _ADD, _SUB, _MUL, _NEG = (RULES[name] for name in ("add", "sub", "mul", "neg"))
 

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from itertools import chain
-from math import isfinite, nan
+from math import isfinite
 from struct import error as StructError
 from struct import pack
 from typing import Any
@@ -142,17 +142,33 @@ class Program:
         for a wrong batch, with the row and the column, and what the engine raises, with the row, where an operation
         leaves its domain or overflows.
         """
+        loss, gradients = self._loss_and_gradients(batch, parameters, rows, self._runner.step)
+        return loss, gradients
+
+    def with_outputs(
+        self, batch: Any, parameters: Any | None = None, rows: Sequence[int] | None = None
+    ) -> tuple[float, Any, Any]:
+        """Give the mean loss, the mean gradients and the outputs of each row, in one pass with target "c".
+
+        Arguments and results are those of the call and of `predict`. Raises as they do.
+        """
+        loss, gradients, outputs = self._loss_and_gradients(batch, parameters, rows, self._runner.both)
+        return loss, gradients, self._in_rows(outputs, parameters)
+
+    def _loss_and_gradients(
+        self, batch: Any, parameters: Any | None, rows: Sequence[int] | None, run: Callable[..., tuple[Any, ...]]
+    ) -> tuple[Any, ...]:
         table = checked_rows(batch, self._columns, len(self._columns), self._runner.checks)
         numbers, index = self._numbers(parameters), _index(rows, len(table))
         try:
-            loss, gradients = self._runner.step(table, numbers, index)
+            loss, gradients, *outputs = run(table, numbers, index)
+            if not self._runner.checks and not (isfinite(loss) and all(map(isfinite, gradients))):
+                raise OverflowError
         except (ArithmeticError, ValueError):
-            loss, gradients = nan, ()
-        if not isfinite(loss) or not (self._runner.checks or all(map(isfinite, gradients))):
             table = checked_rows(batch, self._columns, len(self._columns))
             self._explain([self._graph.root], chosen(table, index), numbers)
-            raise OverflowError("program: the sum over the rows is too large for a float")
-        return loss, _like(parameters, gradients)
+            raise OverflowError("program: the sum over the rows is too large for a float") from None
+        return loss, _like(parameters, gradients), *outputs
 
     def predict(self, batch: Any, parameters: Any | None = None, rows: Sequence[int] | None = None) -> Any:
         """Give the outputs for each row of a batch: the forward pass alone.
@@ -163,22 +179,26 @@ class Program:
         table = checked_rows(batch, self._columns, self._graph.columns, self._runner.checks)
         numbers, index = self._numbers(parameters), _index(rows, len(table))
         try:
-            outputs = self._runner.predict(table, numbers, index)
+            outputs = self._in_rows(self._runner.predict(table, numbers, index), parameters)
+            if not self._runner.checks and not all(map(isfinite, chain.from_iterable(outputs))):
+                raise OverflowError
         except (ArithmeticError, ValueError):
-            outputs = [[nan] * len(self._graph.outputs)]
+            table = checked_rows(batch, self._columns, self._graph.columns)
+            self._explain(self._graph.outputs, chosen(table, index), numbers)
+            raise OverflowError("program: an output is too large for a float") from None
+        return outputs
+
+    def _in_rows(self, outputs: Any, parameters: Any) -> Any:
+        """Give outputs as lists, one for each row, or as an array of NumPy where the parameters are one."""
+        width = len(self._graph.outputs)
         if is_numpy(parameters):
             import numpy
 
-            outputs = numpy.asarray(outputs).reshape(-1, len(self._graph.outputs))
-            is_finite = bool(numpy.isfinite(outputs).all())
-        else:
-            outputs = _in_rows(outputs, len(self._graph.outputs))
-            is_finite = all(map(isfinite, chain.from_iterable(outputs)))
-        if not is_finite:
-            table = checked_rows(batch, self._columns, self._graph.columns)
-            self._explain(self._graph.outputs, chosen(table, index), numbers)
-            raise OverflowError("program: an output is too large for a float")
-        return outputs
+            return numpy.asarray(outputs).reshape(-1, width)
+        if isinstance(outputs, array):
+            numbers = outputs.tolist()
+            return [numbers[start : start + width] for start in range(0, len(numbers), width)]
+        return outputs if isinstance(outputs, list) else outputs.reshape(-1, width).tolist()
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -259,6 +279,8 @@ def _is_array(numbers: Any) -> bool:
 
 def _like(parameters: Any, gradients: Any) -> Any:
     """Give gradients as a list, or as an array of the kind that the parameters are."""
+    if type(gradients) is type(parameters):
+        return gradients
     if isinstance(parameters, array):
         return gradients if isinstance(gradients, array) else array("d", gradients)
     if is_numpy(parameters):
@@ -266,14 +288,6 @@ def _like(parameters: Any, gradients: Any) -> Any:
 
         return numpy.frombuffer(gradients) if isinstance(gradients, array) else numpy.asarray(gradients)
     return gradients if isinstance(gradients, list) else gradients.tolist()
-
-
-def _in_rows(outputs: Any, width: int) -> list[list[float]]:
-    """Give outputs as lists, one for each row."""
-    if isinstance(outputs, array):
-        numbers = outputs.tolist()
-        return [numbers[start : start + width] for start in range(0, len(numbers), width)]
-    return outputs if isinstance(outputs, list) else outputs.tolist()
 
 
 def _index(rows: Sequence[int] | None, count: int) -> array[int] | None:

@@ -9,11 +9,12 @@ LOOPS_HEAD = (
     f"#define TILE {TILE_ROWS}\n"
     + """\
 typedef int32_t i4;
-typedef void kernel(const i4 *w, const i4 *t, double *s, const double *q, int64_t n);
-typedef void total(const i4 *w, const i4 *t, const double *s, const double *x, const double *c, double *g,
-                   int64_t rows);
+typedef void kernel(const i4 *w, const i4 *t, double *s, const double *p, const double *q, int64_t n);
+typedef void total(const i4 *w, const i4 *t, const double *s, const double *x, const double *const *from,
+                   const double *c, double *g, int64_t rows, int is_first);
 typedef double unaligned __attribute__((vector_size(WIDTH), aligned(8)));
 #define AT(p) (*(v *)(p))
+#define LOOSE(p) (*(unaligned *)(p))  /* anywhere in memory */
 #if defined(__clang__) || __GNUC__ >= 12
 #define MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
@@ -56,14 +57,15 @@ static inline __attribute__((always_inline)) void transpose(v *m)
 )
 
 DRIVER = """\
-static void run(kernel *const *kernels, const i4 *t, const i4 *w, const i4 *end, double *s, const double *q, int64_t n)
+static void through(kernel *const *kernels, const i4 *t, const i4 *w, const i4 *end, double *s, const double *p,
+                    const double *q, int64_t n)
 {
-    for (; w < end; w += w[1]) kernels[w[0]](w, t, s, q, n);
+    for (; w < end; w += w[1]) kernels[w[0]](w, t, s, p, q, n);
 }
 
 static void gather(const i4 *t, const i4 *w, const i4 *end, const double *q, double *c)
 {
-    for (; w < end; w += 6)
+    for (; w < end; w += 5)
         for (int64_t j = 0; j < w[0]; j++)
             for (int64_t i = 0; i < w[1]; i++) c[w[4] + j * w[2] + i] = q[t[w[3] + j * w[1] + i]];
 }
@@ -90,9 +92,11 @@ static void turn(const i4 *t, const i4 *w, const i4 *end, const double *const *f
     }
 }
 
+/* What to do stands in the tables, from `start` on: sizes, and where each list begins and ends. */
 struct plan {
-    i4 columns, parameters, numbers, uniforms, tile, slots, sums, turned, gathered;
+    i4 start, columns, parameters, copied, numbers, uniforms, tile, slots, sums, turned, gathered, loss, loss_varies;
     i4 once, once_end, each, each_end, gathers, gathers_end, turns, turns_end, totals, totals_end, places, places_end;
+    i4 zeros, zeros_end;
     i4 checks, checks_end, checks_once, checks_once_end, results, results_end, results_once, results_once_end;
 };
 
@@ -101,98 +105,113 @@ static int64_t numbers_of(const struct plan *h)
     return h->parameters + h->numbers + h->uniforms + (int64_t)h->slots * h->tile + h->sums + h->turned + h->gathered;
 }
 
-/* Work on the rows tile by tile. `out` gets of a step the gradients, then the loss; of a prediction
-   rows x results, then what is 0 unless a number is not finite. */
-static int work(int64_t rows, int64_t of, int64_t stride, const int64_t *index, const double *batch, const double *p,
-                double *out, const double *numbers, const i4 *t, double *space, int is_step)
+/* What is 0 in all bits for finite numbers alone: x - x. */
+static inline mask unfinite(v x) { return (mask)(x - x); }
+
+static inline int any(mask found)
 {
-    const struct plan *h = (const struct plan *)t;
-    double *s = (double *)(((uintptr_t)space + 63) & ~(uintptr_t)63), *g = s + (int64_t)h->slots * h->tile;
-    double *x = g + h->sums, *c = x + h->turned, *q = c + h->gathered;
-    double loss = 0, check = 0, part = 1.0 / of;
-    const double *rows_of_tile[TILE];
-    v bad = {0};
-    int64_t width = h->columns, results = (h->results_end - h->results + h->results_once_end - h->results_once) / 2;
-    const double *once_loss = h->results < h->results_end ? 0 : q + t[h->results_once + 1];
-    memcpy(q, p, h->parameters * sizeof(double));
-    memcpy(q + h->parameters, numbers, h->numbers * sizeof(double));
-    memset(g, 0, h->sums * sizeof(double));
-    run(once, t, t + h->once, t + h->once_end, q, q, 1);
-    for (const i4 *w = t + h->checks_once; w < t + h->checks_once_end; w++) check += q[*w] - q[*w];
-    gather(t, t + h->gathers, t + h->gathers_end, q, c);
-    for (int64_t start = 0; start < rows; start += h->tile) {
-        int64_t count = rows - start < h->tile ? rows - start : h->tile, n = (count + LANES - 1) / LANES;
-        for (int64_t r = 0; r < n * LANES; r += LANES) {
-            const double **from = rows_of_tile + r;
-            int64_t i = 0;
-            for (int j = 0; j < LANES; j++) {
-                int64_t row = start + (r + j < count ? r + j : count - 1);
-                from[j] = batch + (index ? index[row] : row) * stride;
+    int64_t all = 0;
+    for (int i = 0; i < LANES; i++) all |= found[i];
+    return all != 0;
+}
+
+/* Read the rows of a tile into columns, and say whether a number is not finite. */
+static mask read_rows(const double *const *rows, int64_t width, int64_t tile, int64_t n, double *s)
+{
+    mask bad = {0};
+    for (int64_t r = 0; r < n * LANES; r += LANES) {
+        const double *const *from = rows + r;
+        int64_t i = 0;
+        for (; i + LANES <= width; i += LANES) {
+            v m[LANES];
+            EACH_LANE(j) {
+                m[j] = LOOSE(from[j] + i);
+                bad |= unfinite(m[j]);
             }
-            for (; i + LANES <= width; i += LANES) {
-                v m[LANES];
-                EACH_LANE(j) {
-                    m[j] = *(const unaligned *)(from[j] + i);
-                    bad += m[j] - m[j];
-                }
-                transpose(m);
-                EACH_LANE(j) AT(s + (i + j) * h->tile + r) = m[j];
-            }
-            for (; i < width; i++)
-                for (int j = 0; j < LANES; j++) {
-                    bad[0] += from[j][i] - from[j][i];
-                    s[i * h->tile + r + j] = from[j][i];
-                }
+            transpose(m);
+            EACH_LANE(j) AT(s + (i + j) * tile + r) = m[j];
         }
-        run(each, t, t + h->each, t + h->each_end, s, q, n);
-        v finite = {0};
-        for (const i4 *w = t + h->checks; w < t + h->checks_end; w++)
-            for (int64_t i = 0; i < n; i++) finite += AT(s + *w + i * LANES) - AT(s + *w + i * LANES);
-        for (int i = 0; i < LANES; i++) check += finite[i];
-        if (is_step) {
-            for (int64_t r = 0; r < count; r++) loss += once_loss ? *once_loss : s[t[h->results + 1] + r];
-            turn(t, t + h->turns, t + h->turns_end, rows_of_tile, s, x, n);
-            for (const i4 *w = t + h->totals; w < t + h->totals_end; w += w[1]) totals[w[0]](w, t, s, x, c, g, count);
-        } else {
-            for (const i4 *w = t + h->results; w < t + h->results_end; w += 2)
-                for (int64_t r = 0; r < count; r++) out[(start + r) * results + w[0]] = s[w[1] + r];
-            for (const i4 *w = t + h->results_once; w < t + h->results_once_end; w += 2)
-                for (int64_t r = 0; r < count; r++) out[(start + r) * results + w[0]] = q[w[1]];
+        for (; i < width; i++) {
+            v m;
+            EACH_LANE(j) m[j] = from[j][i];
+            bad |= unfinite(m);
+            AT(s + i * tile + r) = m;
         }
     }
-    if (is_step) {
-        memset(out, 0, (1 + h->parameters) * sizeof(double));
-        v finite = {0};
-        for (int64_t i = 0; i < h->sums; i += LANES) {
-            AT(g + i) = of & (of - 1) ? AT(g + i) / (double)of : AT(g + i) * part;  /* the same bits for a power of 2 */
-            finite += AT(g + i) - AT(g + i);
-        }
-        for (int i = 0; i < LANES; i++) check += finite[i];
-        for (const i4 *w = t + h->places; w < t + h->places_end; w += 6)
-            for (int64_t j = 0; j < w[0]; j++) {
-                const double *from = g + w[3] + j * w[2];
-                const i4 *to = t + w[4] + j * w[1];
-                if (w[5]) memcpy(out + *to, from, w[1] * sizeof(double));
-                else for (int64_t i = 0; i < w[1]; i++) out[to[i]] = from[i];
+    return bad;
+}
+
+/* Write the mean gradients where they belong, and say whether one is not finite. */
+static mask place(const i4 *t, const i4 *w, const i4 *end, const double *g, int64_t of, double *out)
+{
+    mask bad = {0};
+    double part = 1.0 / of;
+    for (; w < end; w += 6)
+        for (int64_t j = 0; j < w[0]; j++) {
+            const double *from = g + w[3] + j * w[2];
+            const i4 *to = t + w[4] + j * w[1];
+            for (int64_t i = 0; i < w[1]; i += LANES) {
+                v mean = of & (of - 1) ? AT(from + i) / (double)of : AT(from + i) * part;  /* the same, for 2, 4, 8 */
+                bad |= unfinite(mean);
+                if (w[5] && i + LANES <= w[1]) LOOSE(out + *to + i) = mean;
+                else for (int64_t k = 0; k < LANES && i + k < w[1]; k++) out[to[i + k]] = mean[k];
             }
-        out[h->parameters] = loss / of + check;
-    } else
-        out[rows * results] = check;
-    for (int i = 1; i < LANES; i++) bad[0] += bad[i];
-    return bad[0] != bad[0] ? 2 : 0;
+        }
+    return bad;
 }
 
 int64_t space(const i4 *t) { return numbers_of((const struct plan *)t) + 8; }
 
-int step(int64_t rows, int64_t of, int64_t stride, const int64_t *index, const double *batch, const double *p,
-         double *out, const double *numbers, const i4 *t, double *space)
+ENTRY(program)
 {
-    return work(rows, of, stride, index, batch, p, out, numbers, t, space, 1);
-}
-
-int predict(int64_t rows, int64_t of, int64_t stride, const int64_t *index, const double *batch, const double *p,
-            double *out, const double *numbers, const i4 *t, double *space)
-{
-    return work(rows, of, stride, index, batch, p, out, numbers, t, space, 0);
+    const struct plan *h = (const struct plan *)tables;
+    const i4 *t = tables - h->start;
+    double *s = (double *)(((uintptr_t)given + 63) & ~(uintptr_t)63), *g = s + (int64_t)h->slots * h->tile;
+    double *x = g + h->sums, *c = x + h->turned, *q = c + h->gathered;
+    double loss = 0;
+    const double *from[TILE], *from_x[TILE];
+    mask bad = {0}, lost = {0};
+    int64_t results = (h->results_end - h->results + h->results_once_end - h->results_once) / 2;
+    memcpy(q, p, h->copied * sizeof(double));
+    memcpy(q + h->parameters, constants, h->numbers * sizeof(double));
+    through(once, t, t + h->once, t + h->once_end, q, p, q, 1);
+    for (const i4 *w = t + h->checks_once; w < t + h->checks_once_end; w++) lost |= unfinite(V(q[*w]));
+    gather(t, t + h->gathers, t + h->gathers_end, q, c);
+    for (int64_t start = 0; start < rows; start += h->tile) {
+        int64_t count = rows - start < h->tile ? rows - start : h->tile, n = (count + LANES - 1) / LANES;
+        for (int64_t r = 0; r < n * LANES; r++) {
+            int64_t row = start + (r < count ? r : count - 1);
+            from[r] = batch + (index ? index[row] : row) * stride;
+        }
+        bad |= read_rows(from, h->columns, h->tile, n, s);
+        through(each, t, t + h->each, t + h->each_end, s, p, q, n);
+        for (const i4 *w = t + h->checks; w < t + h->checks_end; w++)
+            for (int64_t i = 0; i < n; i++) lost |= unfinite(AT(s + *w + i * LANES));
+        if (gradients) {
+            for (int64_t r = 0; r < count; r++) loss += h->loss_varies ? s[h->loss + r] : q[h->loss];
+            turn(t, t + h->turns, t + h->turns_end, from, s, x, n);
+            for (const i4 *w = t + h->totals; w < t + h->totals_end; w += w[1]) {
+                for (int64_t r = 0; r < count; r++) from_x[r] = w[7] >= 0 ? from[r] + w[7] : x + w[6] + r * w[3];
+                totals[w[0]](w, t, s, x, from_x, c, g, count, start == 0);
+            }
+        }
+        if (outputs) {
+            for (const i4 *w = t + h->results; w < t + h->results_end; w += 2) {
+                for (int64_t i = 0; i < n; i++) lost |= unfinite(AT(s + w[1] + i * LANES));
+                for (int64_t r = 0; r < count; r++) outputs[(start + r) * results + w[0]] = s[w[1] + r];
+            }
+            for (const i4 *w = t + h->results_once; w < t + h->results_once_end; w += 2) {
+                lost |= unfinite(V(q[w[1]]));
+                for (int64_t r = 0; r < count; r++) outputs[(start + r) * results + w[0]] = q[w[1]];
+            }
+        }
+    }
+    if (gradients) {
+        for (const i4 *w = t + h->zeros; w < t + h->zeros_end; w++) gradients[*w] = 0;
+        lost |= place(t, t + h->places, t + h->places_end, g, of, gradients);
+        gradients[h->parameters] = loss / of;
+        lost |= unfinite(V(loss / of));
+    }
+    return any(bad) ? BAD_BATCH : any(lost) ? NOT_FINITE : 0;
 }
 """

@@ -9,12 +9,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 from ..formulas.source import Template, Term
-from ..graph.groups import MINUS, UNIFORM, VARYING, VARYING_UNIFORM, VARYING_VARYING
+from ..graph.groups import MINUS, UNIFORM, VARYING_VARYING
 
 # How the scalars of one factor stand: all members of a group share them, or they lie equally far from the member's
 # first one, or anywhere.
 SHARED, SHIFTED, ANYWHERE = "shared", "shifted", "anywhere"
-Run: TypeAlias = tuple[Any, ...]  # the kind of its terms, and how each of their factors stands
+# Where they are: in rows of the tile, among the parameters as they were given, or among all that is the same for all
+# rows, with a copy of the parameters in front.
+IN_TILE, GIVEN, ONCE = "s", "p", "q"
+Run: TypeAlias = tuple[Any, ...]  # the kind of its terms, and where and how each of their factors stands
 
 MEMBERS = 4  # worked on at a time, with four vectors of samples each (two, where vectors are short): sums in registers
 
@@ -44,7 +47,7 @@ def sum_loop(signature: Sequence[Run], where: str, name: str, sizes: set[int]) -
     for members in sorted(sizes, reverse=True):
         for vectors in (4, 2, 1):
             body = _sum_body(signature, members, vectors, "v")
-            given = "const i4 *w, const i4 *t, double *s, const double *q, int64_t k, int64_t c"
+            given = "const i4 *w, const i4 *t, double *s, const double *p, const double *q, int64_t k, int64_t c"
             text = f"static void {name}_{members}_{vectors}({given})\n{{\n" + "\n".join(_indented(body)) + "\n}\n"
             guard = "" if vectors == 1 else f"#if WIDTH {'==' if vectors == 4 else '!='} 64\n"
             parts.append(guard + text + ("#endif\n" if guard else ""))
@@ -53,11 +56,11 @@ def sum_loop(signature: Sequence[Run], where: str, name: str, sizes: set[int]) -
         return [
             "int64_t c = 0;",
             "#if WIDTH == 64",
-            f"for (; c + 4 * LANES <= n * LANES; c += 4 * LANES) {name}_{members}_4(w, t, s, q, k, c);",
+            f"for (; c + 4 * LANES <= n * LANES; c += 4 * LANES) {name}_{members}_4(w, t, s, p, q, k, c);",
             "#else",
-            f"for (; c + 2 * LANES <= n * LANES; c += 2 * LANES) {name}_{members}_2(w, t, s, q, k, c);",
+            f"for (; c + 2 * LANES <= n * LANES; c += 2 * LANES) {name}_{members}_2(w, t, s, p, q, k, c);",
             "#endif",
-            f"for (; c < n * LANES; c += LANES) {name}_{members}_1(w, t, s, q, k, c);",
+            f"for (; c < n * LANES; c += LANES) {name}_{members}_1(w, t, s, p, q, k, c);",
         ]
 
     lines = ["int64_t k = 0;"]
@@ -71,14 +74,12 @@ def _sum_body(signature: Sequence[Run], members: int, vectors: int, kind_of_numb
     zero = "-0.0" if kind_of_number == "double" else "(v){0} - 0.0"
     lines = [f"{kind_of_number} {', '.join(f'a{m}_{n} = {zero}' for m, n in pairs)};"]
     word = 5
-    for kind, *modes in signature:
+    for kind, *stands in signature:
         given, inner, factors = [f"int64_t e = w[{word}];"], [], []
         word += 1
-        for factor, mode in zip("xy", modes):
-            varies = (kind & ~MINUS) in (VARYING, VARYING_VARYING) or (
-                (kind & ~MINUS) == VARYING_UNIFORM and factor == "x"
-            )
-            base, more = ("s", " + c") if varies else ("q", "")
+        for factor, (base, mode) in zip("xy", stands):
+            varies = base == IN_TILE
+            more = " + c" if varies else ""
             if mode == SHARED:
                 given.append(f"const double *{factor} = {base} + t[w[{word}]]{more};")
                 where = dict.fromkeys(range(members), f"{factor} + {factor}o[i]")
@@ -116,39 +117,42 @@ def _sum_body(signature: Sequence[Run], members: int, vectors: int, kind_of_numb
 
 def total_loop(pattern: bytes, name: str, sizes: set[int]) -> str:
     """Write the loop that adds a table of gradients up over the rows, in their order, with lanes over parameters."""
-    given = "const i4 *w, const i4 *t, const double *s, const double *x, const double *c, double *g"
+    given = (
+        "const i4 *w, const i4 *t, const double *s, const double *x, const double *const *from, const double *c, "
+        "double *g, int64_t rows, int is_first"
+    )
     parts = []
     for members in sorted(sizes, reverse=True):
         for vectors in (4, 2, 1):
             body = "\n".join(_indented(_total_body(pattern, members, vectors)))
             guard = "" if vectors == 1 else f"#if WIDTH {'==' if vectors == 4 else '!='} 64\n"
-            text = (
-                f"static void {name}_{members}_{vectors}({given}, int64_t rows, int64_t j, int64_t i)\n{{\n{body}\n}}\n"
-            )
+            text = f"static void {name}_{members}_{vectors}({given}, int64_t j, int64_t i)\n{{\n{body}\n}}\n"
             parts.append(guard + text + ("#endif\n" if guard else ""))
+    passed = "w, t, s, x, from, c, g, rows, is_first"
     lines = ["int64_t j = 0;"]
     for members in sorted(sizes, reverse=True):
         inner = [
             "int64_t i = 0;",
             "#if WIDTH == 64",
-            f"for (; i + 4 * LANES <= w[3]; i += 4 * LANES) {name}_{members}_4(w, t, s, x, c, g, rows, j, i);",
+            f"for (; i + 4 * LANES <= w[3]; i += 4 * LANES) {name}_{members}_4({passed}, j, i);",
             "#else",
-            f"for (; i + 2 * LANES <= w[3]; i += 2 * LANES) {name}_{members}_2(w, t, s, x, c, g, rows, j, i);",
+            f"for (; i + 2 * LANES <= w[3]; i += 2 * LANES) {name}_{members}_2({passed}, j, i);",
             "#endif",
-            f"for (; i < w[3]; i += LANES) {name}_{members}_1(w, t, s, x, c, g, rows, j, i);",
+            f"for (; i < w[3]; i += LANES) {name}_{members}_1({passed}, j, i);",
         ]
         lines += [f"for (; j + {members} <= w[2]; j += {members}) {{", *_indented(inner), "}"]
     text = "\n".join(_indented(lines))
-    return "\n".join([*parts, f"static void {name}({given}, int64_t rows)\n{{\n{text}\n}}\n"])
+    return "\n".join([*parts, f"static void {name}({given})\n{{\n{text}\n}}\n"])
 
 
 def _total_body(pattern: bytes, members: int, vectors: int) -> list[str]:
     pairs = [(m, n) for m in range(members) for n in range(vectors)]
-    lines = [f"v a{m}_{n} = AT(g + w[4] + (j + {m}) * w[3] + i + {n} * LANES);" for m, n in pairs]
+    at = {(m, n): f"AT(g + w[4] + (j + {m}) * w[3] + i + {n} * LANES)" for m, n in pairs}
+    lines = [f"v a{m}_{n} = is_first ? (v){{0}} : {at[m, n]};" for m, n in pairs]
     inner = []
     terms: dict[tuple[int, int], list[str]] = {pair: [] for pair in pairs}
     if len(pattern) > 1 and set(pattern) == {VARYING_VARYING}:
-        return _products_body(pairs, members, vectors)
+        return _products_body(at, members, vectors)
     uniform = 9
     for kind in pattern:
         sign = "-" if kind & MINUS else "+"
@@ -159,7 +163,7 @@ def _total_body(pattern: bytes, members: int, vectors: int) -> list[str]:
                 terms[m, n].append(f"{sign} {name}")
             uniform += 1
             continue
-        inner += [f"v x{n} = AT(x + w[6] + r * w[7] + i + {n} * LANES); KEEP(x{n});" for n in range(vectors)]
+        inner += [f"v x{n} = LOOSE(from[r] + i + {n} * LANES); KEEP(x{n});" for n in range(vectors)]
         if kind & ~MINUS == VARYING_VARYING:
             lines += [f"const double *d{m} = s + t[w[5] + j + {m}];" for m in range(members)]
         for m, n in pairs:
@@ -173,22 +177,23 @@ def _total_body(pattern: bytes, members: int, vectors: int) -> list[str]:
         else:
             inner.append(f"a{m}_{n} += {'-' + text[2:] if negative else text};")
     lines += ["for (int64_t r = 0; r < rows; r++) {", *_indented(inner), "}"]
-    return [*lines, *(f"AT(g + w[4] + (j + {m}) * w[3] + i + {n} * LANES) = a{m}_{n};" for m, n in pairs)]
+    return [*lines, *(f"{at[m, n]} = a{m}_{n};" for m, n in pairs)]
 
 
-def _products_body(pairs: list[tuple[int, int]], members: int, vectors: int) -> list[str]:
+def _products_body(at: dict[tuple[int, int], str], members: int, vectors: int) -> list[str]:
     """Write what adds up several products for each row, and then adds that to the sum over the rows."""
-    inner = [f"v e{m}_{n} = (v){{0}} - 0.0;" for m, n in pairs]
-    products = [f"v x{n} = AT(x + t[w[6] + k] + r * w[7] + i + {n} * LANES);" for n in range(vectors)]
-    products += [f"e{m}_{n} += s[t[d{m} + k] + r] * x{n};" for m, n in pairs]
+    inner = [f"v e{m}_{n} = (v){{0}} - 0.0;" for m, n in at]
+    products = [f"v x{n} = AT(x + t[w[6] + k] + r * w[3] + i + {n} * LANES);" for n in range(vectors)]
+    products += [f"e{m}_{n} += s[t[d{m} + k] + r] * x{n};" for m, n in at]
     inner += ["for (int64_t k = 0; k < w[8]; k++) {", *_indented(products), "}"]
-    inner += [f"AT(g + w[4] + (j + {m}) * w[3] + i + {n} * LANES) += e{m}_{n};" for m, n in pairs]
-    lines = [f"int64_t d{m} = w[5] + (j + {m}) * w[8];" for m in range(members)]
+    inner += [f"{place} += e{m}_{n};" for (m, n), place in at.items()]
+    lines = [f"if (is_first) {place} = (v){{0}};" for place in at.values()]
+    lines += [f"int64_t d{m} = w[5] + (j + {m}) * w[8];" for m in range(members)]
     return [*lines, "for (int64_t r = 0; r < rows; r++) {", *_indented(inner), "}"]
 
 
 def _loop(name: str, lines: list[str]) -> str:
-    given = "const i4 *w, const i4 *t, double *s, const double *q, int64_t n"
+    given = "const i4 *w, const i4 *t, double *s, const double *p, const double *q, int64_t n"
     return f"static void {name}({given})\n{{\n" + "\n".join(_indented(lines)) + "\n}\n"
 
 

@@ -15,7 +15,9 @@ from typing import NamedTuple
 from ..formulas.source import Formulas
 from ..graph.groups import (
     MINUS,
+    NONE,
     UNIFORM,
+    VARIES,
     VARYING,
     VARYING_VARYING,
     Block,
@@ -25,7 +27,7 @@ from ..graph.groups import (
     segments,
 )
 from .driver import DRIVER, LOOPS_HEAD, TILE_ROWS
-from .kernels import ANYWHERE, MEMBERS, SHARED, SHIFTED, Run, formula_loop, sum_loop, total_loop
+from .kernels import ANYWHERE, GIVEN, IN_TILE, MEMBERS, ONCE, SHARED, SHIFTED, Run, formula_loop, sum_loop, total_loop
 from .targets import ProgramGraph
 from .vectors import C_HEAD, CSource, CVectors, lifted_words
 
@@ -40,7 +42,8 @@ class Loops(NamedTuple):
     """A program as loops: the source, and the tables and numbers that make it this graph's."""
 
     source: str
-    tables: dict[str, array[int]]  # for `step` and for `predict`
+    tables: array[int]
+    plans: dict[str, int]  # where in the tables it stands what to do for a "step", for "predict" and for "both"
     numbers: array[float]  # the constants
     work: int  # how many numbers a row takes, about
 
@@ -57,7 +60,8 @@ def c_program(graph: ProgramGraph) -> Loops:
     if program is not None:
         return program
     source = CSource(graph).write()
-    return Loops(source, {name: array("i", [0]) for name in ("step", "predict")}, array("d", [0]), source.count("\n"))
+    plans = dict.fromkeys(("step", "predict", "both"), 0)
+    return Loops(source, array("i", [0]), plans, array("d", [0]), source.count("\n"))
 
 
 def _in_loops(graph: ProgramGraph) -> Loops | None:
@@ -70,7 +74,8 @@ def _in_loops(graph: ProgramGraph) -> Loops | None:
     body = "\n".join([*formulas.functions.values(), kernels.write()])
     return Loops(
         "\n".join([C_HEAD, LOOPS_HEAD, *lifted_words(body), body, DRIVER]),
-        {"step": tables.step, "predict": tables.predict},
+        tables.words,
+        tables.plans,
         tables.numbers,
         len(graph.order),
     )
@@ -116,8 +121,9 @@ class _Tables:
         given = graph.order, graph.root, graph.outputs, graph.inputs, graph.parameters
         self.scalars = scalars = Scalars(*given, formulas)
         self.kernels = kernels
-        self.words = array("i", bytes(4 * _HEADER))
+        self.words = array("i")
         self._kept: dict[bytes, int] = {}
+        self.copied = 0  # how many parameters are copied in front of what is the same for all rows
         self.terms = self.scattered = 0  # of sums that vary: all, and those in which each member reads its own scalars
         once, each = scalars.groups(False), scalars.groups(True)
         self.groups = len(once) + len(each)
@@ -131,13 +137,20 @@ class _Tables:
         words = {
             where: [self._group(group, where) for group in groups] for where, groups in (("once", once), ("each", each))
         }
-        summed = [terms for table in scalars.blocks for terms in (*table.left, *table.right, *chain(*table.uniform))]
+        summed = [
+            scalar
+            for table in scalars.blocks
+            for terms in (*table.left, *table.right, *chain(*table.uniform))
+            for scalar in terms
+        ]
         blocks = self._blocks(scalars.blocks)
-        sizes = [members_once, self.tile, slots, self.sums, self.turned, self.gathered]
+        sizes = [len(scalars.constants), members_once, self.tile, slots, self.sums, self.turned, self.gathered]
+        looked_at = [*scalars.checked, *scalars.outputs, scalars.root]
+        self._read_once(self.at[scalar] for scalar in looked_at if not scalars.varies[scalar])
 
-        def plan(columns: int, results: Sequence[int], also: Iterable[int], blocks: Sequence[list[int]]) -> array[int]:
-            """Write the words of one entry into the program: of all groups those that it needs."""
-            needed = scalars.needed_for([*results, *also])
+        def plan(columns: int, outputs: Sequence[int], also: Iterable[int], blocks: Sequence[list[int]]) -> int:
+            """Write the words of one way to run the program, for all groups that it needs, and give their place."""
+            needed = scalars.needed_for([*outputs, *also])
             lists = [
                 list(
                     chain.from_iterable(
@@ -151,18 +164,23 @@ class _Tables:
                 checked = [check for check in scalars.checked if check in needed and scalars.varies[check] == varies]
                 lists.append([self.at[check] for check in checked])
             for varies in (True, False):
-                found = [(i, self.at[result]) for i, result in enumerate(results) if scalars.varies[result] == varies]
+                found = [(i, self.at[result]) for i, result in enumerate(outputs) if scalars.varies[result] == varies]
                 lists.append(list(chain.from_iterable(found)))
-            plan = array("i", self.words)
-            header = [columns, len(graph.parameters), len(scalars.constants), *sizes]
+            start = len(self.words)
+            header = [start, columns, len(graph.parameters), self.copied, *sizes]
+            header += [self.at[scalars.root], int(scalars.varies[scalars.root])]
+            self.words.extend([*header, *[0] * (2 * len(lists))])
             for given in lists:
-                header += [len(plan), len(plan) + len(given)]
-                plan.extend(given)
-            plan[: len(header)] = array("i", header)
-            return plan
+                header += [len(self.words), len(self.words) + len(given)]
+                self.words.extend(given)
+            self.words[start : start + len(header)] = array("i", header)
+            return start
 
-        self.step = plan(len(graph.inputs), [scalars.root], chain.from_iterable(summed), blocks)
-        self.predict = plan(graph.columns, scalars.outputs, [], [[]] * len(blocks))
+        self.plans = {
+            "step": plan(len(graph.inputs), [], [scalars.root, *summed], blocks),
+            "predict": plan(graph.columns, scalars.outputs, [], [[]] * len(blocks)),
+            "both": plan(len(graph.inputs), scalars.outputs, [scalars.root, *summed], blocks),
+        }
 
     def _places(self, once: list[Group], each: list[Group]) -> list[int]:
         """Say where each scalar stands: in its own row of a tile, or among the numbers that are worked out once."""
@@ -194,7 +212,12 @@ class _Tables:
         template = group.template
         if template is not None:
             operands = zip(*(definition.operands for definition in definitions if isinstance(definition, Formula)))
-            places = [self._table(map(self.at.__getitem__, column)) for column in operands]
+            places = []
+            for column, varies in zip(operands, group.pattern):
+                stands = [self.at[scalar] for scalar in column]
+                if not varies:
+                    self._read_once(stands)
+                places.append(self._table(stands))
             write = partial(formula_loop, template, group.pattern, where)
             number = self.kernels.number(where, (template.text, group.pattern), write, head[0])
             return [number, 5 + len(places), *head, *places]
@@ -207,32 +230,42 @@ class _Tables:
             signature: list[Run] = []
             tables: list[int] = []
             if first:  # the sum so far is the first term of what follows
-                signature.append((VARYING if where == "each" else UNIFORM, SHIFTED))
+                so_far = (VARYING, (IN_TILE, SHIFTED)) if where == "each" else (UNIFORM, (ONCE, SHIFTED))
+                signature.append(so_far)
                 tables += [1, self._table(head[1] + stride * k for k in range(head[0])), self._table([0])]
             for kind, start, end in runs[first : first + _SEGMENTS]:
-                modes = []
+                stands = []
                 tables.append(end - start)
-                for columns in columns_of[: 1 if kind & ~MINUS in (VARYING, UNIFORM) else 2]:
-                    mode, found = self._factor(columns[start:end])
-                    modes.append(mode)
+                for columns, varies in zip(columns_of, VARIES[kind & ~MINUS]):
+                    stand, found = self._factor(columns[start:end], varies)
+                    stands.append(stand)
                     tables += found
-                signature.append((kind, *modes))
+                signature.append((kind, *stands))
                 if where == "each":
                     count = (end - start) * head[0]
                     self.terms += count
-                    self.scattered += 0 if modes[0] == SHARED else count
+                    self.scattered += 0 if stands[0][1] == SHARED else count
             write = partial(sum_loop, tuple(signature), where)
             number = self.kernels.number(where, tuple(signature), write, head[0])
             words += [number, 5 + len(tables), *head, *tables]
         return words
 
-    def _factor(self, columns: list[tuple[int, ...]]) -> tuple[str, list[int]]:
-        """Find how the scalars of a factor stand: a column for each term, in it a place for each member."""
+    def _factor(self, columns: list[tuple[int, ...]], varies: bool) -> tuple[tuple[str, str], list[int]]:
+        """Find where and how the scalars of a factor stand: a column for each term, a place for each member."""
         first = columns[0]
+        base = IN_TILE if varies else GIVEN
+        if base == GIVEN and max(map(max, columns)) >= len(self.scalars.parameters):
+            base = ONCE
+            self._read_once(chain.from_iterable(columns))
         if _is_regular(columns):
             mode = SHARED if first.count(first[0]) == len(first) else SHIFTED
-            return mode, [self._table(first), self._table(column[0] - first[0] for column in columns)]
-        return ANYWHERE, [self._table(chain.from_iterable(zip(*columns))), 0]
+            return (base, mode), [self._table(first), self._table(column[0] - first[0] for column in columns)]
+        return (base, ANYWHERE), [self._table(chain.from_iterable(zip(*columns))), 0]
+
+    def _read_once(self, places: Iterable[int]) -> None:
+        """Note whether parameters are read among what is the same for all rows: then they are copied there."""
+        if not self.copied and any(place < len(self.scalars.parameters) for place in places):
+            self.copied = len(self.scalars.parameters)
 
     def _blocks(self, blocks: Sequence[Block]) -> list[list[int]]:
         """Give the words of the tables of gradients, and of what must stand in rows for them."""
@@ -243,12 +276,10 @@ class _Tables:
         self.sums = self.turned = self.gathered = 0
         turned: dict[tuple[int, ...], int] = {}
 
-        def turned_at(key: tuple[int, ...], wide: int) -> int:
+        def turned_at(key: tuple[int, ...], wide: int, first: int) -> int:
             """Let scalars stand side by side, and say where."""
             if key not in turned:
                 turned[key] = self.turned
-                inputs = list(range(key[0], key[0] + len(key)))  # inputs are the first scalars
-                first = key[0] if list(key) == inputs and inputs[-1] < len(self.scalars.inputs) else -1
                 turns.extend((len(key), wide, self._table(self.at[scalar] for scalar in key), self.turned, first))
                 self.turned += wide * self.tile
             return turned[key]
@@ -257,26 +288,36 @@ class _Tables:
             rows, columns = len(block.parameters), len(block.parameters[0])
             wide = -(-columns // _COLUMNS) * _COLUMNS
             left = self._table(self.at[scalar] for scalar in chain.from_iterable(block.left))
-            rights = [turned_at(key, wide) for key in zip(*block.right)]
             several = len(block.left[0]) if block.left else 1
+            keys = list(zip(*block.right))
+            firsts = [self._first_input(key) for key in keys]
+            as_given = several == 1 and wide == columns and keys and firsts[0] != NONE  # read where the batch is
+            rights = [] if as_given else [turned_at(key, wide, first) for key, first in zip(keys, firsts)]
             right = self._table(rights) if several > 1 else rights[0] if rights else 0
             uniform = []
             for scalars in block.uniform:
                 uniform.append(self.gathered)
-                at = self._table(self.at[scalar] for row in scalars for scalar in row)
-                gathers += [rows, columns, wide, at, self.gathered, 0]
+                places_once = [self.at[scalar] for row in scalars for scalar in row]
+                self._read_once(places_once)
+                gathers += [rows, columns, wide, self._table(places_once), self.gathered]
                 self.gathered += rows * wide
             pattern = block.pattern if several == 1 else bytes([VARYING_VARYING] * 2)  # one loop for any number of them
             number = self.kernels.number("totals", (pattern,), partial(total_loop, pattern), rows)
-            totals += [number, 9 + len(uniform), rows, wide, self.sums, left, right, wide, several, *uniform]
+            inputs = firsts[0] if as_given else NONE
+            totals += [number, 9 + len(uniform), rows, wide, self.sums, left, right, inputs, several, *uniform]
             side_by_side = all(row == list(range(row[0], row[0] + columns)) for row in block.parameters)
             table = self._table(chain.from_iterable(block.parameters))
             places += [rows, columns, wide, self.sums, table, int(side_by_side)]
             self.sums += rows * wide
-        return [gathers, turns, totals, places]
+        found = set(chain.from_iterable(chain.from_iterable(block.parameters for block in blocks)))
+        zeros = [index for index in range(len(self.scalars.parameters)) if index not in found]
+        return [gathers, turns, totals, places, zeros]
 
-
-_HEADER = 9 + 2 * 10
+    def _first_input(self, scalars: tuple[int, ...]) -> int:
+        """Give the first of scalars that are inputs side by side, and NONE if they are not."""
+        first, count = scalars[0], len(scalars)
+        is_row = first + count <= len(self.scalars.inputs) and scalars == tuple(range(first, first + count))
+        return first if is_row else NONE  # inputs are the first scalars: their numbers are their places in a row
 
 
 def _is_regular(columns: Sequence[tuple[int, ...]]) -> bool:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from array import array
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
+from math import isfinite
 from typing import Any, Protocol, TypeAlias
 
 from . import native
@@ -22,7 +24,7 @@ Rows = Any  # what `checked_rows` has made of a batch: an array or a list, rows 
 
 _BLOCK = 1 << 22  # bytes of NumPy's intermediate results that live at a time
 _ZERO = array("d", [0.0])
-_NO_MEMORY, _NOT_FINITE = 1, 2  # what a C program gives back where it fails
+_NO_MEMORY, _BAD_BATCH, _NOT_FINITE = 1, 2, 3  # what a C program gives back where it fails
 _TASK = 1 << 24  # row x statement: work enough for a thread of its own, some milliseconds
 
 
@@ -32,13 +34,17 @@ class Runner(Protocol):
     So is the function `step` of a source in Python: it gives means over the rows that it gets.
     """
 
-    checks: bool  # whether it finds itself what is not finite in a batch, and gives NaN for the loss if any result is
+    checks: bool  # whether it raises itself ValueError for a batch, and ArithmeticError for results, not finite
 
     def step(self, rows: Rows, parameters: Numbers, index: Index) -> tuple[float, Numbers]:
         """Give the mean loss over the rows, and the mean gradients, as many as parameters."""
 
     def predict(self, rows: Rows, parameters: Numbers, index: Index) -> Any:
         """Give rows x outputs: lists, an array of NumPy, or an array("d", ...) of row after row."""
+
+    def both(self, rows: Rows, parameters: Numbers, index: Index) -> tuple[float, Numbers, Any]:
+        """Give what `step` gives, and what `predict` gives."""
+        return (*self.step(rows, parameters, index), self.predict(rows, parameters, index))
 
 
 def executed(source: str) -> dict[str, Any]:
@@ -55,7 +61,7 @@ def chosen(rows: Rows, index: Index) -> Rows:
     return [rows[place] for place in index] if isinstance(rows, list) else rows[index]
 
 
-class PythonRunner:
+class PythonRunner(Runner):
     """Plain Python on lists."""
 
     checks = False
@@ -77,7 +83,7 @@ def _lists(rows: Rows) -> list[list[float]]:
     return rows if isinstance(rows, list) else rows.tolist()
 
 
-class NumpyRunner:
+class NumpyRunner(Runner):
     """NumPy on blocks of rows, so that the intermediate results stay in the processor's cache."""
 
     checks = False
@@ -115,82 +121,69 @@ class NumpyRunner:
             return numpy.concatenate([self._predict(block, numbers) for block in self._blocks(rows, index)])
 
 
-class CRunner:
+class CRunner(Runner):
     """Machine code, on several threads where the batch is large; it reads and writes buffers where they are."""
 
     checks = True
 
     def __init__(self, program: Loops, parameters: int, outputs: int) -> None:
         library = native.load(program.source)
-        for function in (library.step, library.predict):
-            function.argtypes = [*[ctypes.c_int64] * 3, *[ctypes.c_void_p] * 7]
-            function.restype = ctypes.c_int
+        self._function = library.program
+        self._function.argtypes = [*[ctypes.c_int64] * 3, *[ctypes.c_void_p] * 8]
+        self._function.restype = ctypes.c_int
         library.space.argtypes, library.space.restype = [ctypes.c_void_p], ctypes.c_int64
         self._program = program  # keeps the tables where their addresses are
-        entries = [
-            (function, program.numbers.buffer_info()[0], program.tables[name].buffer_info()[0])
-            for name, function in (("step", library.step), ("predict", library.predict))
-        ]
-        self._step, self._predict = entries
-        self._space = max(library.space(tables) for _, _, tables in entries)
+        self._numbers = program.numbers.buffer_info()[0]
+        start = program.tables.buffer_info()[0]
+        self._plans = {name: start + program.tables.itemsize * place for name, place in program.plans.items()}
+        self._space = max(map(library.space, self._plans.values()))
         self._spaces: list[array[float]] = []  # taken while they are in use, so that threads do not meet in one
         self._sums, self._outputs = 1 + parameters, outputs
         self._task = max(8, _TASK // program.work // 8 * 8)  # rows; the same on every machine, so that sums are
 
     def step(self, rows: Rows, parameters: Numbers, index: Index = None) -> tuple[float, Numbers]:
-        count = len(rows) if index is None else len(index)
-        parts = [_ZERO * self._sums for _ in range(0, count, self._task)]
-        self._run(self._step, rows, parameters, parts, index)
-        means = parts[0] if len(parts) == 1 else array("d", map(sum, zip(*parts)))
-        loss = means.pop()
-        return loss, means
+        sums, _ = self._run("step", rows, parameters, index)
+        return float(sums[-1]), sums[:-1]
 
     def predict(self, rows: Rows, parameters: Numbers, index: Index = None) -> Any:
-        count, width = len(rows) if index is None else len(index), self._outputs
-        sizes = [min(self._task, count - start) for start in range(0, count, self._task)]
-        parts = [_ZERO * (size * width + 1) for size in sizes]
-        self._run(self._predict, rows, parameters, parts, index)
-        predicted = array("d")
-        for part in parts:
-            check = part.pop()
-            if check:
-                part[0] = check
-            predicted.extend(part)
-        return predicted
+        return self._run("predict", rows, parameters, index)[1]
 
-    def _run(
-        self,
-        entry: tuple[Callable[..., int], int, int],
-        rows: Rows,
-        parameters: Numbers,
-        parts: list[array[float]],
-        index: Index,
-    ) -> None:
-        """Run a function on the rows of each task, each with a place of its own for the results."""
+    def both(self, rows: Rows, parameters: Numbers, index: Index = None) -> tuple[float, Numbers, Any]:
+        sums, outputs = self._run("both", rows, parameters, index)
+        return float(sums[-1]), sums[:-1], outputs
+
+    def _run(self, plan: str, rows: Rows, parameters: Numbers, index: Index) -> tuple[Numbers, Numbers]:
+        """Run the program on all rows: give the mean gradients with the loss behind them, and the outputs in a row."""
         count = len(rows) if index is None else len(index)
         if isinstance(rows, list):
             width, rows = len(rows[0]), array("d", chain.from_iterable(rows))
         else:
             width = rows.shape[1]
-        function, numbers, tables = entry
-        batch, given = _address(rows), _address(parameters)
-        order = None if index is None else index.buffer_info()[0]
+        function, tables, numbers, given = self._function, self._plans[plan], self._numbers, _address(parameters)
+        batch = _address(rows)
+        order = 0 if index is None else index.buffer_info()[0]
+        sums = outputs = None
+        to_sums = to_outputs = 0
+        if plan != "predict":
+            sums, to_sums = _room(self._sums, parameters)
+        if plan != "step":
+            outputs, to_outputs = _room(count * self._outputs, parameters)
 
-        def run(task: int) -> int:
-            start = task * self._task
-            rest = count - start
+        def run(start: int, rest: int, to_sums: int) -> int:
+            """Run it on the rows of one task."""
             try:
                 space = self._spaces.pop()
             except IndexError:
                 space = _ZERO * self._space
-            failed = function(
+            failed: int = function(
                 rest if rest < self._task else self._task,
                 count,
                 width,
                 order and order + 8 * start,
                 batch if order else batch + 8 * width * start,
                 given,
-                parts[task].buffer_info()[0],
+                to_sums,
+                to_outputs and to_outputs + 8 * self._outputs * start,
                 numbers,
                 tables,
                 space.buffer_info()[0],
@@ -198,15 +191,39 @@ class CRunner:
             self._spaces.append(space)
             return failed
 
-        if len(parts) == 1:
-            failed = run(0)
+        if count <= self._task:
+            failed = run(0, count, to_sums)
         else:
-            with ThreadPoolExecutor(min(len(parts), os.cpu_count() or 1)) as pool:
-                failed = max(pool.map(run, range(len(parts))))
-        if failed == _NO_MEMORY:
-            raise MemoryError("compile: no memory for the intermediate results of the program")
-        if failed == _NOT_FINITE:
-            raise ValueError("batch: needs finite numbers")
+            starts = range(0, count, self._task)
+            parts = [_ZERO * self._sums for _ in starts] if to_sums else []
+            places = [part.buffer_info()[0] for part in parts] or [0] * len(starts)
+            with ThreadPoolExecutor(min(len(starts), os.cpu_count() or 1)) as pool:
+                failed = max(pool.map(lambda start, place: run(start, count - start, place), starts, places))
+            if parts:
+                sums = array("d", map(sum, zip(*parts)))
+                if not all(map(isfinite, sums)):
+                    failed = failed or _NOT_FINITE
+        if failed:
+            _raise(failed)
+        return sums, outputs
+
+
+def _raise(failed: int) -> None:
+    """Raise what a C program has given back."""
+    if failed == _NO_MEMORY:
+        raise MemoryError("compile: no memory for the intermediate results of the program")
+    if failed == _BAD_BATCH:
+        raise ValueError("batch: needs finite numbers")
+    raise OverflowError("program: a number is too large for a float")
+
+
+def _room(count: int, parameters: Numbers) -> tuple[Numbers, int]:
+    """Give room for so many numbers, in an array of the kind that the parameters are, and its address."""
+    if isinstance(parameters, array):
+        room: Any = _ZERO * count
+        return room, room.buffer_info()[0]
+    room = sys.modules["numpy"].empty(count)
+    return room, ctypes.addressof(ctypes.c_char.from_buffer(room))
 
 
 def _address(numbers: Any) -> int:
@@ -219,7 +236,7 @@ def _address(numbers: Any) -> int:
     return address
 
 
-class JaxRunner:
+class JaxRunner(Runner):
     """A jitted function on JAX arrays, in double precision."""
 
     checks = False

@@ -36,24 +36,32 @@ C_HEAD = """\
 typedef double v __attribute__((vector_size(WIDTH)));
 typedef int64_t mask __attribute__((vector_size(WIDTH)));
 #define NOINLINE __attribute__((noinline))
-#define PART __attribute__((noinline, visibility("hidden"))) void
+#define HIDDEN __attribute__((noinline, visibility("hidden")))  /* other libraries may have functions of this name */
+#define PART HIDDEN void
 #define V(x) ((x) - (v){0})
 #define LIFT(f) { v r; for (int i = 0; i < LANES; i++) r[i] = f; return r; }
 #define LIFT1(name, f) static NOINLINE v name(v a) LIFT(f(a[i]))
 #define LIFT2(name, f) static NOINLINE v name(v a, v b) LIFT(f(a[i], b[i]))
 #define LIFT3(name, f) static NOINLINE v name(v a, v b, v c) LIFT(f(a[i], b[i], c[i]))
 
+/* Work on rows of a batch, all or those in `index`, which stand `stride` numbers apart and are a part `of` so many:
+   `gradients` gets the mean gradients, then the mean loss; `outputs` rows x outputs. One of the two may be null. */
+#define ENTRY(name)                                                                                                   \\
+    int name(int64_t rows, int64_t of, int64_t stride, const int64_t *index, const double *restrict batch,            \\
+             const double *restrict p, double *restrict gradients, double *restrict outputs, const double *constants, \\
+             const int32_t *tables, double *given)
+enum { NO_MEMORY = 1, BAD_BATCH, NOT_FINITE };
+
 static inline v choose(mask test, v a, v b) { return (v)(((mask)a & test) | ((mask)b & ~test)); }
 """
 
 # `x` holds one vector a column and then the weights of the lanes: 1, and 0 for the lanes after the last row.
 _C_FRAME = """\
-int {name}(int64_t rows, int64_t of, int64_t stride, const int64_t *index, const double *restrict batch,
-           const double *restrict p, double *restrict out, const double *numbers, const int32_t *tables, double *given)
+HIDDEN ENTRY({name})
 {{
-    double bad = 0;
+    double bad = 0, lost = 0;
     char *space = calloc(({columns} + 1 + {sums} + {slots}) * sizeof(v) + 64, 1);  /* begins at 64 */
-    if (!space) return 1;
+    if (!space) return NO_MEMORY;
     v *x = (v *)(space + 64 - (uintptr_t)space % 64), *g = x + {columns} + 1, *w = g + {sums};
     for (int64_t row = 0; row < rows; row += LANES) {{
         for (int lane = 0; lane < LANES; lane++) {{
@@ -70,10 +78,19 @@ int {name}(int64_t rows, int64_t of, int64_t stride, const int64_t *index, const
     }}
 {last}
     free(space);
-    return bad != bad ? 2 : 0;
+    return bad != bad ? BAD_BATCH : lost != lost ? NOT_FINITE : 0;
 }}
 """
-SPACE = "int64_t space(const int32_t *tables) { return 1; }\n"
+_PROGRAM = """\
+int64_t space(const int32_t *tables) {{ return 1; }}
+
+ENTRY(program)
+{{
+    int failed = gradients ? step({given}) : 0;
+    return !failed && outputs ? predict({given}) : failed;
+}}
+"""
+_GIVEN = "rows, of, stride, index, batch, p, gradients, outputs, constants, tables, given"
 
 
 class _CScalar(SourceNotation):
@@ -130,9 +147,10 @@ class CSource(PythonSource):
         functions = "\n".join(self.formulas.functions.values())
         body = "\n".join([functions, *entries])
         lifted = lifted_words(body)
-        promised = [f"{entry.partition(chr(10))[0]};" for entry in entries if entry.startswith("PART ")]
+        promised = [f"{entry.partition(chr(10))[0]};" for entry in entries if entry.startswith(("PART ", "HIDDEN "))]
         units = ["\n".join(entries[start : start + _UNIT]) for start in range(0, len(entries), _UNIT)]
-        return UNIT.join(["\n".join([C_HEAD, SPACE, *lifted, functions, *promised, ""]), *units])
+        units[-1] += _PROGRAM.format(given=_GIVEN)
+        return UNIT.join(["\n".join([C_HEAD, *lifted, functions, *promised, ""]), *units])
 
     def _entry(self, name: str, listing: Listing) -> list[str]:
         """Write the functions that one entry into the program calls, and that entry."""
@@ -159,14 +177,16 @@ class CSource(PythonSource):
         total = "double sum = 0; for (int lane = 0; lane < LANES; lane++) sum += g[i][lane];"
         if backward:
             each = ""
-            each_sum = f"for (int64_t i = 0; i < {sums}; i++) {{ {total} out[i] = sum / of; check += sum - sum; }}"
-            last = f"double check = 0;\n{each_sum}\nout[{sums - 1}] += check;"
+            last = f"for (int64_t i = 0; i < {sums}; i++) {{ {total} gradients[i] = sum / of; lost += sum - sum; }}"
         else:
             each = (
                 "for (int lane = 0; lane < LANES && row + lane < rows; lane++)\n"
-                f"    for (int64_t i = 0; i < {results}; i++) out[(row + lane) * {results} + i] = g[i][lane];"
+                f"    for (int64_t i = 0; i < {results}; i++) {{\n"
+                f"        outputs[(row + lane) * {results} + i] = g[i][lane];\n"
+                "        lost += g[i][lane] - g[i][lane];\n"
+                "    }"
             )
-            last = f"int64_t i = {results}; {total} out[rows * i] = sum;"
+            last = f"int64_t i = {results}; {total} lost += sum;"
         frame = _C_FRAME.format(
             name=name,
             columns=columns,
