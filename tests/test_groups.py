@@ -146,6 +146,7 @@ def test_c_from_groups_is_python_bit_for_bit(kind, monkeypatch):
         rows = rows_like(inputs, count)
         assert c(rows) == python(rows)
         assert c.predict(rows) == python.predict(rows)
+        assert c.with_outputs(rows) == python.with_outputs(rows) == (*c(rows), c.predict(rows))
 
 
 @needs_compiler

@@ -20,7 +20,7 @@ def checked_rows(batch: Any, columns: Sequence[str], needed: int, as_it_is: bool
     an array of float64, rows one after the other, is given whole and not looked through: a program does that. Raises
     TypeError for what is no number, ValueError for no rows, a wrong width, and NaN or infinity.
     """
-    if as_it_is and (shape := _shape(batch)) and shape[0] and shape[1] in (needed, len(columns)):
+    if as_it_is and (shape := shape_in_memory(batch, 2)) and shape[0] and shape[1] in (needed, len(columns)):
         return batch
     if isinstance(batch, memoryview):
         batch = batch.tolist()
@@ -37,26 +37,20 @@ def checked_rows(batch: Any, columns: Sequence[str], needed: int, as_it_is: bool
     return rows if len(rows[0]) == needed else [row[:needed] for row in rows]
 
 
-def _shape(batch: Any) -> tuple[int, ...] | None:
-    """Give rows and columns of an array of float64, rows one after the other, in memory; None for all else."""
-    if is_numpy(batch):
-        return batch.shape if is_flat(batch, 2) else None
-    if isinstance(batch, memoryview) and batch.ndim == 2 and batch.format == "d" and batch.c_contiguous:
-        return None if batch.readonly else batch.shape
-    return None
+def shape_in_memory(numbers: Any, dimensions: int) -> tuple[int, ...] | None:
+    """Give the shape of an array of this machine's floats, one after the other; None for all else."""
+    try:
+        view = memoryview(numbers)
+    except (TypeError, ValueError):
+        return None
+    is_flat = view.format == "d" and view.ndim == dimensions and view.c_contiguous
+    return view.shape if is_flat and (not view.readonly or is_numpy(numbers)) else None
 
 
 def is_numpy(numbers: Any) -> bool:
     """Tell whether something is an array of NumPy, which is not imported for that."""
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(numbers, numpy.ndarray)
-
-
-def is_flat(numbers: Any, dimensions: int) -> bool:
-    """Tell whether an array of NumPy holds floats of this machine, one after the other, in so many dimensions."""
-    kind = numbers.dtype
-    is_plain: bool = kind.char == "d" and kind.isnative and numbers.flags.c_contiguous and numbers.ndim == dimensions
-    return is_plain
 
 
 def _checked_row(index: int, row: Any, columns: Sequence[str], needed: int) -> list[float]:

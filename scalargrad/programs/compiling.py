@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from array import array
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from itertools import chain
 from math import isfinite
@@ -20,10 +21,10 @@ from ..graph.changes import check_unchanged
 from ..graph.replay import backward_aside, record_again
 from ..recording import as_float
 from . import native
-from .batches import Rows, checked_rows, is_flat, is_numpy
+from .batches import Rows, checked_rows, is_numpy, shape_in_memory
 from .emitter import nodes_of
 from .loops import Loops, c_program
-from .running import RUNNERS, JaxRunner, Numbers, chosen
+from .running import RUNNERS, CRunner, JaxRunner, Numbers, chosen
 from .targets import JaxSource, NumpySource, ProgramGraph, PythonSource
 
 _TOLERANCE = 1e-9  # of the self-check, relative to the largest of the loss and the gradients
@@ -142,33 +143,32 @@ class Program:
         for a wrong batch, with the row and the column, and what the engine raises, with the row, where an operation
         leaves its domain or overflows.
         """
-        loss, gradients = self._loss_and_gradients(batch, parameters, rows, self._runner.step)
-        return loss, gradients
-
-    def with_outputs(
-        self, batch: Any, parameters: Any | None = None, rows: Sequence[int] | None = None
-    ) -> tuple[float, Any, Any]:
-        """Give the mean loss, the mean gradients and the outputs of each row, in one pass with target "c".
-
-        Arguments and results are those of the call and of `predict`. Raises as they do.
-        """
-        loss, gradients, outputs = self._loss_and_gradients(batch, parameters, rows, self._runner.both)
-        return loss, gradients, self._in_rows(outputs, parameters)
-
-    def _loss_and_gradients(
-        self, batch: Any, parameters: Any | None, rows: Sequence[int] | None, run: Callable[..., tuple[Any, ...]]
-    ) -> tuple[Any, ...]:
         table = checked_rows(batch, self._columns, len(self._columns), self._runner.checks)
         numbers, index = self._numbers(parameters), _index(rows, len(table))
         try:
-            loss, gradients, *outputs = run(table, numbers, index)
+            loss, gradients = self._runner.step(table, numbers, index)
             if not self._runner.checks and not (isfinite(loss) and all(map(isfinite, gradients))):
                 raise OverflowError
         except (ArithmeticError, ValueError):
             table = checked_rows(batch, self._columns, len(self._columns))
             self._explain([self._graph.root], chosen(table, index), numbers)
             raise OverflowError("program: the sum over the rows is too large for a float") from None
-        return loss, _like(parameters, gradients), *outputs
+        return loss, _like(parameters, gradients)
+
+    def with_outputs(
+        self, batch: Any, parameters: Any | None = None, rows: Sequence[int] | None = None
+    ) -> tuple[float, Any, Any]:
+        """Give the mean loss, the mean gradients and the outputs of each row, with target "c" in one pass.
+
+        Arguments and results are those of the call and of `predict`. Raises as they do.
+        """
+        if isinstance(self._runner, CRunner):
+            table = checked_rows(batch, self._columns, len(self._columns), self._runner.checks)
+            numbers, index = self._numbers(parameters), _index(rows, len(table))
+            with suppress(ArithmeticError, ValueError):
+                loss, gradients, outputs = self._runner.both(table, numbers, index)
+                return loss, _like(parameters, gradients), self._in_rows(outputs, parameters)
+        return (*self(batch, parameters, rows), self.predict(batch, parameters, rows))
 
     def predict(self, batch: Any, parameters: Any | None = None, rows: Sequence[int] | None = None) -> Any:
         """Give the outputs for each row of a batch: the forward pass alone.
@@ -221,14 +221,12 @@ class Program:
     def _numbers(self, parameters: Any | None) -> Numbers:
         """Give the parameters' numbers as floats in a row in memory."""
         needed = len(self._graph.parameters)
-        if parameters is None:
-            numbers: Any = [parameter.data for parameter in self._graph.parameters]
-        else:
-            numbers = parameters if _is_array(parameters) else list(parameters)
+        if parameters is not None and (shape := shape_in_memory(parameters, 1)) and shape[0] == needed:
+            return parameters
+        given = [parameter.data for parameter in self._graph.parameters] if parameters is None else parameters
+        numbers = list(given)
         if len(numbers) != needed:
             raise ValueError(f"program: needs {needed} parameters, got {len(numbers)}")
-        if numbers is parameters and not isinstance(numbers, list):
-            return numbers
         try:
             return array("d", pack(f"{len(numbers)}d", *numbers))  # in half the time of array("d", numbers)
         except (StructError, OverflowError):
@@ -270,11 +268,6 @@ class Program:
         if difference:
             name, expected, got = difference
             raise ValueError(f"compile: the graph recorded {expected} for the {name}, but the program gives {got}")
-
-
-def _is_array(numbers: Any) -> bool:
-    """Tell whether numbers are floats in a row in memory: array("d", ...), or NumPy's float64."""
-    return numbers.typecode == "d" if isinstance(numbers, array) else is_numpy(numbers) and is_flat(numbers, 1)
 
 
 def _like(parameters: Any, gradients: Any) -> Any:

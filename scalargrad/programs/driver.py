@@ -142,19 +142,20 @@ static mask read_rows(const double *const *rows, int64_t width, int64_t tile, in
 }
 
 /* Write the mean gradients where they belong, and say whether one is not finite. */
-static mask place(const i4 *t, const i4 *w, const i4 *end, const double *g, int64_t of, double *out)
+static mask place(const i4 *t, const i4 *w, const i4 *end, double *g, int64_t of, double *out)
 {
     mask bad = {0};
     double part = 1.0 / of;
     for (; w < end; w += 6)
         for (int64_t j = 0; j < w[0]; j++) {
-            const double *from = g + w[3] + j * w[2];
+            double *from = g + w[3] + j * w[2];
             const i4 *to = t + w[4] + j * w[1];
             for (int64_t i = 0; i < w[1]; i += LANES) {
                 v mean = of & (of - 1) ? AT(from + i) / (double)of : AT(from + i) * part;  /* the same, for 2, 4, 8 */
                 bad |= unfinite(mean);
+                AT(from + i) = mean;
                 if (w[5] && i + LANES <= w[1]) LOOSE(out + *to + i) = mean;
-                else for (int64_t k = 0; k < LANES && i + k < w[1]; k++) out[to[i + k]] = mean[k];
+                else for (int64_t k = i; k < i + LANES && k < w[1]; k++) out[to[k]] = from[k];
             }
         }
     return bad;
@@ -209,9 +210,9 @@ ENTRY(program)
     if (gradients) {
         for (const i4 *w = t + h->zeros; w < t + h->zeros_end; w++) gradients[*w] = 0;
         lost |= place(t, t + h->places, t + h->places_end, g, of, gradients);
-        gradients[h->parameters] = loss / of;
-        lost |= unfinite(V(loss / of));
+        loss /= of;
+        lost |= unfinite(V(loss));
     }
-    return any(bad) ? BAD_BATCH : any(lost) ? NOT_FINITE : 0;
+    return any(bad) ? failed(BAD_BATCH, given) : any(lost) ? failed(NOT_FINITE, given) : loss;
 }
 """

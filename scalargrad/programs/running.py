@@ -25,6 +25,7 @@ Rows = Any  # what `checked_rows` has made of a batch: an array or a list, rows 
 _BLOCK = 1 << 22  # bytes of NumPy's intermediate results that live at a time
 _ZERO = array("d", [0.0])
 _NO_MEMORY, _BAD_BATCH, _NOT_FINITE = 1, 2, 3  # what a C program gives back where it fails
+_number_at = ctypes.c_char.from_buffer  # the quickest way to an address
 _TASK = 1 << 24  # row x statement: work enough for a thread of its own, some milliseconds
 
 
@@ -42,10 +43,6 @@ class Runner(Protocol):
     def predict(self, rows: Rows, parameters: Numbers, index: Index) -> Any:
         """Give rows x outputs: lists, an array of NumPy, or an array("d", ...) of row after row."""
 
-    def both(self, rows: Rows, parameters: Numbers, index: Index) -> tuple[float, Numbers, Any]:
-        """Give what `step` gives, and what `predict` gives."""
-        return (*self.step(rows, parameters, index), self.predict(rows, parameters, index))
-
 
 def executed(source: str) -> dict[str, Any]:
     """Run Python source, and give the functions that it defines."""
@@ -61,7 +58,7 @@ def chosen(rows: Rows, index: Index) -> Rows:
     return [rows[place] for place in index] if isinstance(rows, list) else rows[index]
 
 
-class PythonRunner(Runner):
+class PythonRunner:
     """Plain Python on lists."""
 
     checks = False
@@ -83,7 +80,7 @@ def _lists(rows: Rows) -> list[list[float]]:
     return rows if isinstance(rows, list) else rows.tolist()
 
 
-class NumpyRunner(Runner):
+class NumpyRunner:
     """NumPy on blocks of rows, so that the intermediate results stay in the processor's cache."""
 
     checks = False
@@ -121,7 +118,7 @@ class NumpyRunner(Runner):
             return numpy.concatenate([self._predict(block, numbers) for block in self._blocks(rows, index)])
 
 
-class CRunner(Runner):
+class CRunner:
     """Machine code, on several threads where the batch is large; it reads and writes buffers where they are."""
 
     checks = True
@@ -130,85 +127,112 @@ class CRunner(Runner):
         library = native.load(program.source)
         self._function = library.program
         self._function.argtypes = [*[ctypes.c_int64] * 3, *[ctypes.c_void_p] * 8]
-        self._function.restype = ctypes.c_int
+        self._function.restype = ctypes.c_double
         library.space.argtypes, library.space.restype = [ctypes.c_void_p], ctypes.c_int64
         self._program = program  # keeps the tables where their addresses are
-        self._numbers = program.numbers.buffer_info()[0]
+        self._constants = ctypes.c_void_p(program.numbers.buffer_info()[0])
         start = program.tables.buffer_info()[0]
-        self._plans = {name: start + program.tables.itemsize * place for name, place in program.plans.items()}
+        step = program.tables.itemsize
+        self._plans = {name: ctypes.c_void_p(start + step * place) for name, place in program.plans.items()}
         self._space = max(map(library.space, self._plans.values()))
         self._spaces: list[array[float]] = []  # taken while they are in use, so that threads do not meet in one
-        self._sums, self._outputs = 1 + parameters, outputs
+        self._parameters, self._outputs = parameters, outputs
         self._task = max(8, _TASK // program.work // 8 * 8)  # rows; the same on every machine, so that sums are
 
     def step(self, rows: Rows, parameters: Numbers, index: Index = None) -> tuple[float, Numbers]:
-        sums, _ = self._run("step", rows, parameters, index)
-        return float(sums[-1]), sums[:-1]
+        gradients = _room(self._parameters, parameters)
+        return self._run("step", rows, parameters, index, gradients, None), gradients
 
     def predict(self, rows: Rows, parameters: Numbers, index: Index = None) -> Any:
-        return self._run("predict", rows, parameters, index)[1]
+        outputs = _room(len(rows if index is None else index) * self._outputs, parameters)
+        self._run("predict", rows, parameters, index, None, outputs)
+        return outputs
 
     def both(self, rows: Rows, parameters: Numbers, index: Index = None) -> tuple[float, Numbers, Any]:
-        sums, outputs = self._run("both", rows, parameters, index)
-        return float(sums[-1]), sums[:-1], outputs
+        """Give what `step` gives, and what `predict` gives, in one pass."""
+        gradients = _room(self._parameters, parameters)
+        outputs = _room(len(rows if index is None else index) * self._outputs, parameters)
+        return self._run("both", rows, parameters, index, gradients, outputs), gradients, outputs
 
-    def _run(self, plan: str, rows: Rows, parameters: Numbers, index: Index) -> tuple[Numbers, Numbers]:
-        """Run the program on all rows: give the mean gradients with the loss behind them, and the outputs in a row."""
-        count = len(rows) if index is None else len(index)
+    def _run(
+        self, plan: str, rows: Rows, parameters: Numbers, index: Index, gradients: Numbers | None, outputs: Numbers
+    ) -> float:
+        """Run the program on all rows: write the mean gradients and the outputs, and give the mean loss."""
         if isinstance(rows, list):
-            width, rows = len(rows[0]), array("d", chain.from_iterable(rows))
+            count, width, rows = len(rows), len(rows[0]), array("d", chain.from_iterable(rows))
         else:
-            width = rows.shape[1]
-        function, tables, numbers, given = self._function, self._plans[plan], self._numbers, _address(parameters)
-        batch = _address(rows)
-        order = 0 if index is None else index.buffer_info()[0]
-        sums = outputs = None
-        to_sums = to_outputs = 0
-        if plan != "predict":
-            sums, to_sums = _room(self._sums, parameters)
-        if plan != "step":
-            outputs, to_outputs = _room(count * self._outputs, parameters)
+            count, width = rows.shape
+        order = 0
+        if index is not None:
+            count, order = len(index), index.buffer_info()[0]
+        batch, numbers = _address(rows), _address(parameters)
+        if count <= self._task:
+            return self._on_rows(
+                plan, count, count, width, order, batch, numbers, _address(gradients), _address(outputs)
+            )
+        starts = range(0, count, self._task)
+        parts = [None if gradients is None else _ZERO * self._parameters for _ in starts]
 
-        def run(start: int, rest: int, to_sums: int) -> int:
-            """Run it on the rows of one task."""
-            try:
-                space = self._spaces.pop()
-            except IndexError:
-                space = _ZERO * self._space
-            failed: int = function(
-                rest if rest < self._task else self._task,
+        def run(start: int, part: array[float] | None) -> float:
+            return self._on_rows(
+                plan,
+                min(self._task, count - start),
                 count,
                 width,
                 order and order + 8 * start,
                 batch if order else batch + 8 * width * start,
-                given,
-                to_sums,
-                to_outputs and to_outputs + 8 * self._outputs * start,
                 numbers,
-                tables,
-                space.buffer_info()[0],
+                _address(part),
+                to_outputs and to_outputs + 8 * self._outputs * start,
             )
-            self._spaces.append(space)
-            return failed
 
-        if count <= self._task:
-            failed = run(0, count, to_sums)
-        else:
-            starts = range(0, count, self._task)
-            parts = [_ZERO * self._sums for _ in starts] if to_sums else []
-            places = [part.buffer_info()[0] for part in parts] or [0] * len(starts)
-            with ThreadPoolExecutor(min(len(starts), os.cpu_count() or 1)) as pool:
-                failed = max(pool.map(lambda start, place: run(start, count - start, place), starts, places))
-            if parts:
-                sums = array("d", map(sum, zip(*parts)))
-                if not all(map(isfinite, sums)):
-                    failed = failed or _NOT_FINITE
-        if failed:
-            _raise(failed)
-        return sums, outputs
+        to_outputs = _address(outputs)
+        with ThreadPoolExecutor(min(len(starts), os.cpu_count() or 1)) as pool:
+            loss = sum(pool.map(run, starts, parts))
+        if gradients is not None:
+            for place, gradient in enumerate(map(sum, zip(*parts))):
+                gradients[place] = gradient
+            if not all(map(isfinite, [loss, *gradients])):
+                _raise(_NOT_FINITE)
+        return loss
+
+    def _on_rows(
+        self,
+        plan: str,
+        rows: int,
+        of: int,
+        width: int,
+        order: int,
+        batch: int,
+        numbers: int,
+        gradients: int,
+        outputs: int,
+    ) -> float:
+        """Run the program on rows, with the addresses of what it reads and writes: give their part of the mean loss."""
+        try:
+            space = self._spaces.pop()
+        except IndexError:
+            space = _ZERO * self._space
+        loss: float = self._function(
+            rows,
+            of,
+            width,
+            order,
+            batch,
+            numbers,
+            gradients,
+            outputs,
+            self._constants,
+            self._plans[plan],
+            space.buffer_info()[0],
+        )
+        if loss != loss:
+            _raise(space[0])
+        self._spaces.append(space)
+        return loss
 
 
-def _raise(failed: int) -> None:
+def _raise(failed: float) -> None:
     """Raise what a C program has given back."""
     if failed == _NO_MEMORY:
         raise MemoryError("compile: no memory for the intermediate results of the program")
@@ -217,26 +241,23 @@ def _raise(failed: int) -> None:
     raise OverflowError("program: a number is too large for a float")
 
 
-def _room(count: int, parameters: Numbers) -> tuple[Numbers, int]:
-    """Give room for so many numbers, in an array of the kind that the parameters are, and its address."""
-    if isinstance(parameters, array):
-        room: Any = _ZERO * count
-        return room, room.buffer_info()[0]
-    room = sys.modules["numpy"].empty(count)
-    return room, ctypes.addressof(ctypes.c_char.from_buffer(room))
+def _room(count: int, parameters: Numbers) -> Numbers:
+    """Give room for so many numbers, in an array of the kind that the parameters are."""
+    return _ZERO * count if isinstance(parameters, array) else sys.modules["numpy"].empty(count)
 
 
 def _address(numbers: Any) -> int:
-    """Give the address of an array's numbers."""
-    if isinstance(numbers, array):
-        return numbers.buffer_info()[0]
-    if isinstance(numbers, memoryview) or numbers.flags.writeable:
-        return ctypes.addressof(ctypes.c_char.from_buffer(numbers))  # the quickest way
-    address: int = numbers.__array_interface__["data"][0]
-    return address
+    """Give the address of an array's numbers; 0 where there are none."""
+    if numbers is None:
+        return 0
+    try:
+        return ctypes.addressof(_number_at(numbers))
+    except (TypeError, ValueError):  # it is read-only, or empty
+        address: int = numbers.__array_interface__["data"][0] if len(numbers) else _ZERO.buffer_info()[0]
+        return address
 
 
-class JaxRunner(Runner):
+class JaxRunner:
     """A jitted function on JAX arrays, in double precision."""
 
     checks = False

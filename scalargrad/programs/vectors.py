@@ -45,13 +45,15 @@ typedef int64_t mask __attribute__((vector_size(WIDTH)));
 #define LIFT3(name, f) static NOINLINE v name(v a, v b, v c) LIFT(f(a[i], b[i], c[i]))
 
 /* Work on rows of a batch, all or those in `index`, which stand `stride` numbers apart and are a part `of` so many:
-   `gradients` gets the mean gradients, then the mean loss; `outputs` rows x outputs. One of the two may be null. */
+   give the mean loss, or NaN with the reason in `given[0]`. `gradients` gets the mean gradients, `outputs` rows x
+   outputs; one of the two may be null. */
 #define ENTRY(name)                                                                                                   \\
-    int name(int64_t rows, int64_t of, int64_t stride, const int64_t *index, const double *restrict batch,            \\
-             const double *restrict p, double *restrict gradients, double *restrict outputs, const double *constants, \\
-             const int32_t *tables, double *given)
+    double name(int64_t rows, int64_t of, int64_t stride, const int64_t *index, const double *restrict batch,         \\
+                const double *restrict p, double *restrict gradients, double *restrict outputs,                       \\
+                const double *constants, const int32_t *tables, double *given)
 enum { NO_MEMORY = 1, BAD_BATCH, NOT_FINITE };
 
+static double failed(int why, double *given) { return *given = why, NAN; }
 static inline v choose(mask test, v a, v b) { return (v)(((mask)a & test) | ((mask)b & ~test)); }
 """
 
@@ -59,9 +61,9 @@ static inline v choose(mask test, v a, v b) { return (v)(((mask)a & test) | ((ma
 _C_FRAME = """\
 HIDDEN ENTRY({name})
 {{
-    double bad = 0, lost = 0;
+    double bad = 0, lost = 0, loss = 0;
     char *space = calloc(({columns} + 1 + {sums} + {slots}) * sizeof(v) + 64, 1);  /* begins at 64 */
-    if (!space) return NO_MEMORY;
+    if (!space) return failed(NO_MEMORY, given);
     v *x = (v *)(space + 64 - (uintptr_t)space % 64), *g = x + {columns} + 1, *w = g + {sums};
     for (int64_t row = 0; row < rows; row += LANES) {{
         for (int lane = 0; lane < LANES; lane++) {{
@@ -78,7 +80,7 @@ HIDDEN ENTRY({name})
     }}
 {last}
     free(space);
-    return bad != bad ? BAD_BATCH : lost != lost ? NOT_FINITE : 0;
+    return bad != bad ? failed(BAD_BATCH, given) : lost != lost ? failed(NOT_FINITE, given) : loss;
 }}
 """
 _PROGRAM = """\
@@ -86,8 +88,8 @@ int64_t space(const int32_t *tables) {{ return 1; }}
 
 ENTRY(program)
 {{
-    int failed = gradients ? step({given}) : 0;
-    return !failed && outputs ? predict({given}) : failed;
+    double loss = gradients ? step({given}) : 0;
+    return outputs && loss == loss ? loss + predict({given}) : loss;
 }}
 """
 _GIVEN = "rows, of, stride, index, batch, p, gradients, outputs, constants, tables, given"
@@ -177,7 +179,8 @@ class CSource(PythonSource):
         total = "double sum = 0; for (int lane = 0; lane < LANES; lane++) sum += g[i][lane];"
         if backward:
             each = ""
-            last = f"for (int64_t i = 0; i < {sums}; i++) {{ {total} gradients[i] = sum / of; lost += sum - sum; }}"
+            mean = f"lost += sum - sum; if (i < {loss}) gradients[i] = sum / of; else loss = sum / of;"
+            last = f"for (int64_t i = 0; i < {sums}; i++) {{ {total} {mean} }}"
         else:
             each = (
                 "for (int lane = 0; lane < LANES && row + lane < rows; lane++)\n"
