@@ -10,7 +10,7 @@ from functools import cached_property, reduce
 from itertools import groupby, islice
 from math import floor, fsum, isfinite, log10, prod
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, overload
 
 from .. import markup
 from ..engine import Value, topological_order
@@ -18,7 +18,9 @@ from ..formulas import notation, tidying, tree
 from ..formulas.tree import Expression
 from ..formulas.typesetting import Derivative, Equation, as_latex, as_mathml, as_text
 from ..graph.changes import check_unchanged
+from ..graph.matrix_pass import MatrixDerivation, matrix_derivation
 from ..graph.tracing import BackwardStep, trace
+from ..graph.views import LAYERS
 from ..messages import say
 
 _LONGEST_TERM = 24  # factors that are written; of a longer product the middle is left out
@@ -326,12 +328,25 @@ class Derivation:
         return notes
 
 
-def derive(root: Value, wrt: Value, view: str | None = None, limit: int = 20, lang: str = "en") -> Derivation:
+@overload
+def derive(  # type: ignore[overload-overlap]
+    root: Value, wrt: Value, view: Literal["layers"], limit: int = 20, lang: str = "en"
+) -> MatrixDerivation: ...
+
+
+@overload
+def derive(root: Value, wrt: Value, view: str | None = None, limit: int = 20, lang: str = "en") -> Derivation: ...
+
+
+def derive(
+    root: Value, wrt: Value, view: str | None = None, limit: int = 20, lang: str = "en"
+) -> Derivation | MatrixDerivation:
     """Derive d root / d wrt over labelled "quantities" or all "operations", and list up to `limit` paths.
 
-    Without a `view` it is "quantities" where an operation below the root has a label, else "operations". Its words are
-    English or, with `lang` "zh", Chinese. Raises ValueError where `wrt` is not in that view of the graph and where
-    numbers of the graph have changed since it was recorded, OverflowError where a product is too large.
+    Without a `view` it is "quantities" where an operation below the root has a label, else "operations". Over "layers"
+    it is the equations in matrices that lead to the gradient of the matrix with `wrt` in it. Its words are English or,
+    with `lang` "zh", Chinese. Raises ValueError where `wrt` is not in that view of the graph and where numbers of the
+    graph have changed since it was recorded, OverflowError where a product is too large.
 
     >>> x, w = Value(2.0, label="x"), Value(0.5, label="w")
     >>> y = (x * w).sin()
@@ -344,6 +359,8 @@ def derive(root: Value, wrt: Value, view: str | None = None, limit: int = 20, la
     """
     if limit < 1:
         raise ValueError(f"derive: needs a limit of 1 path or more, got {limit}")
+    if view == LAYERS:
+        return matrix_derivation(root, wrt, lang)
     return Derivation(root, wrt, view, limit, lang)
 
 

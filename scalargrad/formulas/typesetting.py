@@ -42,7 +42,9 @@ class Derivative(str):
         return self
 
 
-class _LaTeX(LaTeX):
+class DerivativeInLaTeX(LaTeX):
+    """The LaTeX of a formula with derivatives among its names."""
+
     def name(self, label: str) -> str:
         if isinstance(label, Derivative):
             written = rf"\frac{{\partial {super().name(label.of)}}}{{\partial {super().name(label.to)}}}"
@@ -50,7 +52,9 @@ class _LaTeX(LaTeX):
         return rf"\cdots\text{{{label[1:].rstrip('…')}}}" if label.startswith("…") else super().name(label)
 
 
-class _MathML(mathml.Typeset):
+class DerivativeInMathML(mathml.Typeset):
+    """The MathML of a formula with derivatives among its names."""
+
     def name(self, label: str) -> str:
         if isinstance(label, Derivative):
             written = self.derivative(super().name(label.of), super().name(label.to))
@@ -86,8 +90,8 @@ def as_text(equation: Equation) -> str:
 
 def as_latex(equation: Equation) -> list[str]:
     """Write an equation as the rows of an `aligned`."""
-    left, lines = _LaTeX().write(equation.left), []
-    for sign, written in _rows(equation, _LaTeX(), parenthesised=True):
+    left, lines = DerivativeInLaTeX().write(equation.left), []
+    for sign, written in _rows(equation, DerivativeInLaTeX(), parenthesised=True):
         start = f"{left} &= " if sign == "=" else rf"&\quad {sign} "
         left = ""
         for begin in range(0, len(written), _IN_ROW):
@@ -102,13 +106,13 @@ def derivative(of: str, to: str) -> str:
     >>> derivative("E", "w").count("<mi>∂</mi>")
     2
     """
-    return mathml.math(_MathML().name(Derivative(of, to)))
+    return mathml.math(DerivativeInMathML().name(Derivative(of, to)))
 
 
 def as_mathml(equation: Equation) -> list[tuple[str, str, str]]:
     """Write an equation as rows of MathML: what stands left of the sign, the sign, what stands right of it."""
-    left, lines = mathml.math(_MathML().write(equation.left)), []
-    for sign, written in _rows(equation, _MathML(), parenthesised=True):
+    left, lines = mathml.math(DerivativeInMathML().write(equation.left)), []
+    for sign, written in _rows(equation, DerivativeInMathML(), parenthesised=True):
         for begin in range(0, len(written), _IN_ROW):
             product = "<mo>·</mo>".join(written[begin : begin + _IN_ROW])
             lines.append(

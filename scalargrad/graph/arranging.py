@@ -12,11 +12,11 @@ from itertools import chain
 from typing import Any, TypeAlias
 
 from ..engine import Value
+from ..formulas import algebra as matrices
 from ..formulas import tree
+from ..formulas.algebra import Matrix
 from ..formulas.tree import Expression
-from . import matrix_formulas as matrices
 from .alike import Applied, Definition, Group, Slot, Terms, is_product, product_terms, slots
-from .matrix_formulas import Matrix
 from .roles import is_number
 
 Table: TypeAlias = list[list[Value]]

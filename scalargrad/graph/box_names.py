@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from itertools import chain, count
 
 from ..engine import Value
+from ..formulas import algebra as matrices
 from ..formulas.labels import label_parts
 from ..rules import RULES
-from . import matrix_formulas as matrices
 from .arranging import ARRANGEMENT, Box
 
 WEIGHTED, OUTPUT = ("net", "z"), ("out", "a")  # the documents' words; the gradient of a weighted input is its delta

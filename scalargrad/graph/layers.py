@@ -12,15 +12,15 @@ from itertools import chain
 from operator import add
 
 from ..engine import Value, topological_order
+from ..formulas import algebra as matrices
 from ..formulas import tidying, tree
+from ..formulas.algebra import Matrix
 from ..formulas.labels import label_parts
 from ..formulas.tree import Expression
 from ..formulas.typesetting import Derivative
-from . import matrix_formulas as matrices
 from .alike import groups_of
 from .arranging import ARRANGEMENT, Arranged, Box
 from .box_names import OUTPUT, WEIGHTED, names_of, suffix
-from .matrix_formulas import Matrix
 from .replay import backward_aside
 from .roles import roles
 
@@ -111,7 +111,30 @@ class Layers:
     @cached_property
     def gradient_terms(self) -> dict[str, list[Expression]]:
         """What each box gets in the backward pass, by its name: a formula for each of its uses."""
-        chain_rule = matrices.Differentiation(self.shapes, {box.name: box.values for box in self.boxes}, self.words)
+        return self._gradient_terms(primes=False)
+
+    @cached_property
+    def gradient_terms_with_primes(self) -> dict[str, list[Expression]]:
+        """The same, with the derivative of a function written as the documents do: sigmoid'(net)."""
+        return self._gradient_terms(primes=True)
+
+    def has_delta(self, box: Box) -> bool:
+        """Tell whether the gradient of a box is called delta: that of a weighted input is."""
+        return box.name in self._delta_names
+
+    def product_uses(self, box: Box) -> int:
+        """Count the products of matrices with a box in them."""
+        products = [part for other in self.boxes for part in matrices.products_in(other.formula)]
+        return sum(box.name in matrices.names_in(part) for part in products)
+
+    @cached_property
+    def box_of(self) -> dict[Value, Box]:
+        """The box that each scalar stands in, where it is shown."""
+        return {node: box for box in self.boxes if box.role != ARRANGEMENT for node in box.members()}
+
+    def _gradient_terms(self, primes: bool) -> dict[str, list[Expression]]:
+        tables = {box.name: box.values for box in self.boxes}
+        chain_rule = matrices.Differentiation(self.shapes, tables, self.words, primes)
         arriving: dict[str, list[Expression]] = {box.name: [] for box in self.boxes}
         arriving[self.boxes[-1].name].append(tree.number(1.0))
         for box in reversed(self.boxes):

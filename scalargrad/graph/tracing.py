@@ -6,7 +6,7 @@ Reads the views. Text, pictures and page show these records: none of them works 
 from __future__ import annotations
 
 from math import isfinite
-from typing import NamedTuple
+from typing import Literal, NamedTuple, overload
 
 from .. import markup
 from ..engine import Value, topological_order
@@ -15,7 +15,8 @@ from ..formulas.typesetting import derivative
 from ..messages import catalogue
 from .chain_rule import backward
 from .changes import check_unchanged
-from .views import View, view_of
+from .matrix_pass import MatrixPass, matrix_pass
+from .views import LAYERS, View, view_of
 
 
 class ForwardStep(NamedTuple):
@@ -71,10 +72,19 @@ class Trace(NamedTuple):
         return "\n".join(markup.table(words[f"{key}.columns"], rows, words[key]) for key, rows in passes.items())
 
 
-def trace(root: Value, view: str | None = None, lang: str = "en") -> Trace:
+@overload
+def trace(root: Value, view: Literal["layers"], lang: str = "en") -> MatrixPass: ...  # type: ignore[overload-overlap]
+
+
+@overload
+def trace(root: Value, view: str | None = None, lang: str = "en") -> Trace: ...
+
+
+def trace(root: Value, view: str | None = None, lang: str = "en") -> Trace | MatrixPass:
     """Record the forward and the backward pass from `root`, over "operations" or labelled "quantities".
 
-    Without a `view` it is "quantities" where an operation below the root has a label, else "operations". The words of
+    Without a `view` it is "quantities" where an operation below the root has a label, else "operations". Over
+    "layers" it is the equations of both passes in matrices, with their numbers. The words of
     its tables are English or, with `lang` "zh", Chinese. Changes nothing in the graph. The sums are formed in the
     order in which `backward` forms them. Raises ValueError where numbers of the graph have changed since it was
     recorded, OverflowError where a gradient is too large.
@@ -83,6 +93,8 @@ def trace(root: Value, view: str | None = None, lang: str = "en") -> Trace:
     >>> [(step.contribution, step.total, step.complete) for step in trace(x * x).backward]
     [(3.0, 3.0, False), (3.0, 6.0, True)]
     """
+    if view == LAYERS:
+        return matrix_pass(root, lang)
     shown = view_of(root, view)
     check_unchanged(topological_order(root))
     waiting = dict.fromkeys(shown.order, 0)

@@ -183,6 +183,7 @@ class _Region(NamedTuple):
 
 
 VIEWS: dict[str, Callable[[Value], View]] = {view.kind: view for view in (Operations, Quantities)}
+LAYERS = "layers"  # the view of matrices, whose nodes are no scalars: see `layers`
 
 
 def default_view(nodes: Iterable[Value]) -> str:

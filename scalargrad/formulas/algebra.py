@@ -12,11 +12,12 @@ from itertools import chain
 from operator import add, mul, neg, sub, truediv
 from typing import Any, TypeAlias
 
-from ..formulas import tidying, tree
-from ..formulas.tree import Expression
 from ..rules import FUNCTIONS, RULES, Rule, function_of
+from . import tidying, tree
+from .tree import Expression
 
 Matrix: TypeAlias = list[list[float]]  # a list of rows; a scalar is one row of one number
+Shape: TypeAlias = tuple[int, int]  # rows and columns
 
 ONES, SUM, SPREAD, GATHER = "ones", "sum", "arranged", "gathered"
 PRIME = "'"  # ends the name of a derivative: relu'(net)
@@ -86,7 +87,7 @@ def products_in(expression: Expression | None) -> Iterator[Expression]:
 # --- shapes ----------------------------------------------------------------------------------------------------------
 
 
-def shape(expression: Expression, shapes: Mapping[str, tuple[int, int]]) -> tuple[int, int]:
+def shape(expression: Expression, shapes: Mapping[str, Shape]) -> Shape:
     """Work out how many rows and columns come out; a scalar has one of each."""
     match expression:
         case ast.Name(id=label):
@@ -188,8 +189,11 @@ def entrywise(function: Callable[..., float], *operands: Matrix) -> Matrix:
 class Differentiation:
     """The chain rule through formulas of matrices: what an upstream gradient brings to each name in one."""
 
-    def __init__(self, shapes: Mapping[str, tuple[int, int]], tables: Mapping[str, Matrix], words: Words) -> None:
+    def __init__(
+        self, shapes: Mapping[str, Shape], tables: Mapping[str, Matrix], words: Words, primes: bool = False
+    ) -> None:
         self.shapes, self.tables, self.words = shapes, tables, words
+        self.primes = primes  # whether the derivative of a function is written as sigmoid'(net)
 
     def contributions(
         self, expression: Expression, upstream: Expression, value: Expression
@@ -243,6 +247,8 @@ class Differentiation:
         """Give the formula of a local derivative; `relu'(net)` where the entries are on different sides of a kink."""
         partial = tree.parse(rule.partials[slot])
         words = {"y": value, **dict(zip("ab", operands))}
+        if self.primes and len(operands) == 1 and rule is not RULES["neg"]:
+            return call(rule.name + PRIME, *operands)
         if any(isinstance(inner, ast.IfExp) for inner in ast.walk(partial)):
             numbers = [evaluate(operand, self.tables, self.words) for operand in operands]
             compute = self.words.function(rule.name)
@@ -258,7 +264,7 @@ class Differentiation:
             (partial,) = branches.values()
         return tree.substitute(partial, words, {})
 
-    def _shape(self, expression: Expression) -> tuple[int, int]:
+    def _shape(self, expression: Expression) -> Shape:
         return shape(expression, self.shapes)
 
     def _times(self, left: Expression, right: Expression) -> Expression:
@@ -274,10 +280,10 @@ class Differentiation:
                     return other
         return tree.product(left, right)
 
-    def _filled(self, expression: Expression, needed: tuple[int, int]) -> Expression:
+    def _filled(self, expression: Expression, needed: Shape) -> Expression:
         """Spread a scalar over a shape."""
         return expression if self._shape(expression) == needed else self._times(expression, ones(*needed))
 
 
-def _zeros(shape_: tuple[int, int]) -> Matrix:
+def _zeros(shape_: Shape) -> Matrix:
     return [[0.0] * shape_[1] for _ in range(shape_[0])]
