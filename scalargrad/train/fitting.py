@@ -113,8 +113,7 @@ def fit(
                     if callback(Step(iteration, batch, mean, roots)) is True:
                         break
                     parameters.look()
-                with _naming("the update", advice=""):  # the optimizer gives its own
-                    parameters.step()  # 10. Update the parameters with the mean of the gradients.
+                parameters.step()  # 10. Update the parameters with the mean of the gradients.
                 advance(mean)
                 # 11. Go on with the next batch, until all iterations are done.
             parameters.show()
@@ -166,7 +165,8 @@ class _InValues:
 
     def step(self) -> None:
         """Update the numbers by the gradients."""
-        self.optimizer.step()
+        with _naming("the update", advice=""):  # the optimizer gives its own
+            self.optimizer.step()
 
     def show(self) -> None:
         """Write numbers and gradients into the Values, where somebody looks at them."""
@@ -192,9 +192,9 @@ class _InArrays(_InValues):
     def step(self) -> None:
         try:
             self.numbers = self.optimizer.updated(self.numbers, self.gradients)
-        except OverflowError:
+        except (ArithmeticError, ValueError):
             self.show()
-            self.optimizer.step()  # it fails too, and its words are about the Values
+            super().step()  # it fails too, and its words are about the Values
 
     def show(self) -> None:
         for parameter, number, gradient in zip(
@@ -285,8 +285,11 @@ class _Compiled:
         numbers = in_arrays and in_arrays.numbers
         rows = None if batch == self.all else batch
         try:
-            mean, gradients = self.program(self.table, numbers, rows)
-            outputs = self.program.predict(self.table, numbers, rows) if self.data.classes else []
+            if self.data.classes:
+                mean, gradients, outputs = self.program.with_outputs(self.table, numbers, rows)
+            else:
+                mean, gradients = self.program(self.table, numbers, rows)
+                outputs = []
         except (ArithmeticError, ValueError) as error:
             self.parameters.show()
             _Eager(self.data, self.optimizer)(batch)  # it knows the sample and the operation

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from math import cos, isfinite, pi, sqrt
+from math import cos, inf, isfinite, pi, sqrt
 from typing import Any, TypeAlias
 
 from ..engine import Value
@@ -57,7 +57,8 @@ class Optimizer:
     def rate(self) -> float:
         """Give the learning rate of the next step; raise TypeError or ValueError unless it is a number from 0 up."""
         rate = self.learning_rate(self.steps) if callable(self.learning_rate) else self.learning_rate
-        _check(f"the learning_rate after {self.steps} steps", rate, _at_least_0, "a number of at least 0")
+        if type(rate) is not float or not 0 <= rate < inf:
+            _check(f"the learning_rate after {self.steps} steps", rate, _at_least_0, "a number of at least 0")
         return rate
 
     def zero_grad(self) -> None:
@@ -268,7 +269,7 @@ def _put(parameters: list[Value], data: list[float]) -> None:
 
 
 def _check_all_finite(parameters: list[Value], numbers: Numbers) -> None:
-    if isinstance(numbers, list) or not sys.modules["numpy"].isfinite(numbers).all():
+    if isinstance(numbers, list) or not isfinite(numbers.dot(numbers)):  # the squares may be too large alone
         for parameter, number in zip(parameters, numbers):
             _check_finite(parameter, number)
 

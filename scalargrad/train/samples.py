@@ -79,8 +79,8 @@ class Samples:
         if isinstance(outputs, list):
             return sum(self.is_right(output, sample) for output, sample in zip(outputs, batch))
         got = outputs.argmax(axis=1) if outputs.shape[1] > 1 else outputs[:, 0] > self.threshold
-        wanted = self._classes_in_array if len(batch) == len(self.rows) else self._classes_in_array[batch]
-        return int((got == wanted).sum())
+        wanted = self._classes_in_array if len(batch) == len(self.rows) else self._classes_in_array.take(batch)
+        return int(import_module("numpy").count_nonzero(got == wanted))
 
     @cached_property
     def _classes_in_array(self) -> Any:
