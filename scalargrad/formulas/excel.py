@@ -6,6 +6,7 @@ Reads the rules, the primitives and the source notation.
 import ast
 import re
 from collections.abc import Mapping
+from typing import ClassVar
 
 from ..primitives import PRIMITIVES
 from ..rules import RULES, Rule
@@ -13,11 +14,13 @@ from .notation import ATOM, SUM
 from .source import SourceNotation
 from .tree import Expression, parse
 
-_SIGNS = {"==": "=", "!=": "<>"}
-
 
 class Excel(SourceNotation):
     """A formula whose names are cells."""
+
+    conditional, precedence = "IF({},{},{})", ATOM
+    compared, conjunction = "{}{}{}", "AND({},{})"
+    signs: ClassVar[Mapping[str, str]] = {"==": "=", "!=": "<>"}
 
     def __init__(self, cells: Mapping[str, str]) -> None:
         self.cells = cells
@@ -29,15 +32,6 @@ class Excel(SourceNotation):
 
     def number(self, value: float) -> str:
         return f"{value:.15g}".upper()
-
-    def choice(self, test: str, body: str, otherwise: str) -> tuple[str, int]:
-        return f"IF({test},{body},{otherwise})", ATOM
-
-    def comparison(self, left: str, sign: str, right: str) -> str:
-        return f"{left}{_SIGNS.get(sign, sign)}{right}"
-
-    def both(self, left: str, right: str) -> str:
-        return f"AND({left},{right})"
 
     def call(self, function: str, arguments: list[str]) -> str:
         if function in PRIMITIVES:

@@ -7,36 +7,26 @@ import ast
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from ..primitives import PRIMITIVES
 from ..rules import RULES, Rule
-from .source import LOOSE, SourceNotation
+from .source import SourceNotation
 from .tree import Expression, parse
 
 
 class JavaScript(SourceNotation):
     """JavaScript that does what Python does: `position` tells where in the table each row stands that is called."""
 
-    fraction_bar = True  # a quotient is a call, as Python's fails where JavaScript's gives Infinity
+    fraction, fraction_bar = "python.div({}, {})", True  # a call, as Python's fails where JavaScript's gives Infinity
+    conditional, conjunction = "{} ? {} : {}", "{} && {}"
+    signs: ClassVar[Mapping[str, str]] = {"==": "===", "!=": "!=="}
 
     def __init__(self, position: Mapping[str, int]) -> None:
         self.position = position
 
     def number(self, value: float) -> str:
         return super().number(value).removesuffix(".0")
-
-    def quotient(self, left: str, right: str) -> str:
-        return f"python.div({left}, {right})"
-
-    def choice(self, test: str, body: str, otherwise: str) -> tuple[str, int]:
-        return f"{test} ? {body} : {otherwise}", LOOSE
-
-    def comparison(self, left: str, sign: str, right: str) -> str:
-        return f"{left} {({'==': '===', '!=': '!=='}).get(sign, sign)} {right}"
-
-    def both(self, left: str, right: str) -> str:
-        return f"{left} && {right}"
 
     def call(self, function: str, arguments: list[str]) -> str:
         if function in PRIMITIVES:

@@ -57,6 +57,7 @@ def command(function: str) -> str:
 class LaTeX(Notation):
     """The LaTeX of a formula."""
 
+    times, fraction, parentheses = r" \, ", r"\frac{{{}}}{{{}}}", r"\left({}\right)"
     fraction_bar = True
     powers_of_ten = True
 
@@ -69,12 +70,6 @@ class LaTeX(Notation):
     def power_of_ten(self, digits: str, exponent: int) -> str:
         return rf"{digits} \cdot 10^{{{exponent}}}"
 
-    def product(self, left: str, right: str) -> str:
-        return rf"{left} \, {right}"
-
-    def quotient(self, left: str, right: str) -> str:
-        return rf"\frac{{{left}}}{{{right}}}"
-
     def power(self, base: str, exponent: str) -> str:
         if "^" in base and not base.startswith(r"\left("):
             base = self.group(base)  # there is room for one exponent only
@@ -85,9 +80,6 @@ class LaTeX(Notation):
         if "#1" not in written:
             return written + self.group(", ".join(arguments))
         return re.sub(r"#(\d)", lambda place: arguments[int(place[1]) - 1], written)
-
-    def group(self, inner: str) -> str:
-        return rf"\left({inner}\right)"
 
 
 _latex = LaTeX()

@@ -24,6 +24,10 @@ _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 class MathML(Notation):
     """The MathML of a formula whose names are the numbers of nodes: `n12` becomes `<n>12</n>`, for the page to fill."""
 
+    plus, minus, negation, times = "<mo>+</mo>", "<mo>−</mo>", "<mo>−</mo>", "<times/>"
+    fraction = "<mfrac><mrow>{}</mrow><mrow>{}</mrow></mfrac>"
+    raised = "<msup><mrow>{}</mrow><mrow>{}</mrow></msup>"
+    parentheses = "<mrow><mo>(</mo>{}<mo>)</mo></mrow>"
     fraction_bar = True
     powers_of_ten = True
 
@@ -38,21 +42,6 @@ class MathML(Notation):
         raised = f"{exponent}".replace("-", "−")
         return f"<mn>{digits}</mn><mo>×</mo><msup><mn>10</mn><mn>{raised}</mn></msup>"
 
-    def sum(self, left: str, sign: str, right: str) -> str:
-        return f"{left}<mo>{sign.replace('-', '−')}</mo>{right}"
-
-    def negative(self, operand: str) -> str:
-        return f"<mo>−</mo>{operand}"
-
-    def product(self, left: str, right: str) -> str:
-        return f"{left}<times/>{right}"
-
-    def quotient(self, left: str, right: str) -> str:
-        return f"<mfrac><mrow>{left}</mrow><mrow>{right}</mrow></mfrac>"
-
-    def power(self, base: str, exponent: str) -> str:
-        return f"<msup><mrow>{base}</mrow><mrow>{exponent}</mrow></msup>"
-
     def call(self, function: str, arguments: list[str]) -> str:
         inner = "<mo>,</mo>".join(arguments)
         if function == "sqrt":
@@ -60,9 +49,6 @@ class MathML(Notation):
         if function == "abs":
             return f"<mrow><mo>|</mo>{inner}<mo>|</mo></mrow>"
         return f"<mi>{escape(word(function))}</mi>{self.group(inner)}"
-
-    def group(self, inner: str) -> str:
-        return f"<mrow><mo>(</mo>{inner}<mo>)</mo></mrow>"
 
 
 def word(function: str) -> str:
@@ -94,6 +80,8 @@ class Typeset(MathML):
     The signs that tell a fraction, a power and a root in one line stand there too, unseen and without a width.
     """
 
+    times = "<mo>·</mo>"
+
     def name(self, label: str) -> str:
         word, below, above = (escape(part) for part in parts(label))
         index, layer = f"<mrow>{_UNSEEN_INDEX}<mi>{below}</mi></mrow>", f"<mrow>{_UNSEEN_POWER}<mi>{above}</mi></mrow>"
@@ -110,9 +98,6 @@ class Typeset(MathML):
     def power_of_ten(self, digits: str, exponent: int) -> str:
         raised = f"{exponent}".replace("-", "−")
         return f"<mn>{digits}</mn><mo>×</mo>{self.power('<mn>10</mn>', f'<mn>{raised}</mn>')}"
-
-    def product(self, left: str, right: str) -> str:
-        return f"{left}<mo>·</mo>{right}"
 
     def quotient(self, left: str, right: str) -> str:
         return f"<mfrac>{_in_line(left)}<mrow>{_UNSEEN_BAR}{_in_line(right)}</mrow></mfrac>"

@@ -11,8 +11,13 @@ SUM, PRODUCT, POWER, ATOM = range(4)  # the precedence of an expression, for `No
 
 
 class Notation:
-    """How to write each kind of expression; the base class writes Python, which is also the text of a formula."""
+    """How to write each kind of expression; the base class writes Python, which is also the text of a formula.
 
+    A language replaces signs and forms, with `{}` for each part, and a method where these are not enough.
+    """
+
+    plus, minus, negation, times = " + ", " - ", "-", "*"
+    fraction, raised, parentheses = "{}/{}", "{}**{}", "({})"
     fraction_bar = False  # whether fractions and exponents are set above each other, which needs no parentheses
     powers_of_ten = False  # whether 2e-09 is written as a product with a power of ten
 
@@ -30,25 +35,25 @@ class Notation:
         return f"{digits}e{exponent:+03}"
 
     def sum(self, left: str, sign: str, right: str) -> str:
-        return f"{left} {sign} {right}"
+        return f"{left}{self.plus if sign == '+' else self.minus}{right}"
 
     def negative(self, operand: str) -> str:
-        return f"-{operand}"
+        return f"{self.negation}{operand}"
 
     def product(self, left: str, right: str) -> str:
-        return f"{left}*{right}"
+        return f"{left}{self.times}{right}"
 
     def quotient(self, left: str, right: str) -> str:
-        return f"{left}/{right}"
+        return self.fraction.format(left, right)
 
     def power(self, base: str, exponent: str) -> str:
-        return f"{base}**{exponent}"
+        return self.raised.format(base, exponent)
 
     def call(self, function: str, arguments: list[str]) -> str:
         return f"{function}({', '.join(arguments)})"
 
     def group(self, inner: str) -> str:
-        return f"({inner})"
+        return self.parentheses.format(inner)
 
     def write(self, expression: Expression, above: int = SUM) -> str:
         """Write an expression, in parentheses where its precedence is below `above`."""

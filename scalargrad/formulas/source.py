@@ -8,7 +8,7 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from ..primitives import PRIMITIVES
 from ..rules import RULES, Rule
@@ -60,6 +60,9 @@ class Template(NamedTuple):
 class SourceNotation(Notation):
     """How a target writes an expression; the base class writes Python, with a slot for each name."""
 
+    conditional, precedence = "{1} if {0} else {2}", LOOSE  # the form of a choice, and how close it binds
+    compared, conjunction = "{} {} {}", "{} and {}"
+    signs: ClassVar[Mapping[str, str]] = {}  # of comparisons, where they differ from Python's
     square = True  # whether pow(a, 2) may become a*a, which can differ in the last bit
 
     def write(self, expression: Expression, above: int = SUM) -> str:
@@ -74,13 +77,13 @@ class SourceNotation(Notation):
         return self.call("pow", [base, exponent])
 
     def choice(self, test: str, body: str, otherwise: str) -> tuple[str, int]:
-        return f"{body} if {test} else {otherwise}", LOOSE
+        return self.conditional.format(test, body, otherwise), self.precedence
 
     def comparison(self, left: str, sign: str, right: str) -> str:
-        return f"{left} {sign} {right}"
+        return self.compared.format(left, self.signs.get(sign, sign), right)
 
     def both(self, left: str, right: str) -> str:
-        return f"{left} and {right}"
+        return self.conjunction.format(left, right)
 
     def function(self, name: str, operands: list[str], formula: Expression) -> str:
         """Write a formula as a function of its own."""

@@ -98,11 +98,7 @@ _GIVEN = "rows, of, stride, index, batch, p, gradients, outputs, constants, tabl
 class _CScalar(SourceNotation):
     """One sample: the body of a function that is then lifted to vectors."""
 
-    def choice(self, test: str, body: str, otherwise: str) -> tuple[str, int]:
-        return f"{test} ? {body} : {otherwise}", LOOSE
-
-    def both(self, left: str, right: str) -> str:
-        return f"{left} && {right}"
+    conditional, conjunction = "{} ? {} : {}", "{} && {}"
 
     def call(self, function: str, arguments: list[str]) -> str:
         known = PRIMITIVES[function].c if function in PRIMITIVES else f"one_{function}"
@@ -112,14 +108,8 @@ class _CScalar(SourceNotation):
 class CVectors(SourceNotation):
     """A vector of samples; V(...) makes a vector of a number as well."""
 
-    def choice(self, test: str, body: str, otherwise: str) -> tuple[str, int]:
-        return f"choose({test}, V({body}), V({otherwise}))", ATOM
-
-    def comparison(self, left: str, sign: str, right: str) -> str:
-        return f"(mask)(V({left}) {sign} V({right}))"
-
-    def both(self, left: str, right: str) -> str:
-        return f"{left} & {right}"
+    conditional, precedence = "choose({}, V({}), V({}))", ATOM
+    compared, conjunction = "(mask)(V({}) {} V({}))", "{} & {}"
 
     def call(self, function: str, arguments: list[str]) -> str:
         return f"all_{function}({', '.join(f'V({argument})' for argument in arguments)})"

@@ -135,6 +135,8 @@ class _LaTeXNotation(latex.LaTeX):
 class _HTMLNotation(WithDecimals):
     """A formula in HTML: `out_o1` with an index, a power raised."""
 
+    minus, negation, times = " &minus; ", "&minus;", "&thinsp;&middot;&thinsp;"
+    raised = "{}<sup>{}</sup>"
     powers_of_ten = True
 
     def name(self, label: str) -> str:
@@ -149,24 +151,13 @@ class _HTMLNotation(WithDecimals):
         return super().number(value).replace("-", "&minus;")
 
     def power_of_ten(self, digits: str, exponent: int) -> str:
-        return f"{self.product(digits, '10')}<sup>{exponent}</sup>"
-
-    def sum(self, left: str, sign: str, right: str) -> str:
-        return super().sum(left, sign.replace("-", "&minus;"), right)
-
-    def negative(self, operand: str) -> str:
-        return f"&minus;{operand}"
-
-    def product(self, left: str, right: str) -> str:
-        return f"{left}&thinsp;&middot;&thinsp;{right}"
-
-    def power(self, base: str, exponent: str) -> str:
-        return f"{base}<sup>{exponent}</sup>"
+        return self.product(digits, self.power("10", f"{exponent}"))
 
 
 class Markdown:
     """What stands on a sheet, written as Markdown; the other documents differ in how each part is written."""
 
+    fraction, updated = r"\frac{{\partial {}}}{{\partial {}}}", r"\text{{{} }} {}"  # a derivative, and a new value
     rule = "\\_" * 8  # the blank to write on
     gap = " "  # between the options of a choice
 
@@ -243,10 +234,10 @@ class Markdown:
         return f"${' = '.join(stages)}$"
 
     def derivative(self, of: str, to: str) -> str:
-        return rf"\frac{{\partial {of}}}{{\partial {to}}}"
+        return self.fraction.format(of, to)
 
     def new(self, of: str) -> str:
-        return rf"\text{{{self.say('new')} }} {of}"
+        return self.updated.format(self.say("new"), of)
 
     def section(self, title: str, rows: list[tuple[str, str, str]]) -> str:
         cells = (" | ".join(row).replace(r"\left|", r"\left\vert").replace(r"\right|", r"\right\vert") for row in rows)
@@ -287,6 +278,7 @@ class LaTeX(Markdown):
 class HTML(Markdown):
     """A sheet as one page to print, with the picture."""
 
+    fraction, updated = "&part;{}/&part;{}", "{} {}"
     rule = "<span class=rule></span>"
     gap = " &emsp;"
 
@@ -307,12 +299,6 @@ class HTML(Markdown):
         yield f"<span>{' = '.join(stages[:2])}</span>"
         for stage in stages[2:]:
             yield f"<span>= {stage}</span>"
-
-    def derivative(self, of: str, to: str) -> str:
-        return f"&part;{of}/&part;{to}"
-
-    def new(self, of: str) -> str:
-        return f"{self.say('new')} {of}"
 
     def section(self, title: str, rows: list[tuple[str, str, str]]) -> str:
         lines = (f"<tr><td>{number}</td><td>{asked}</td><td>{answer}</td></tr>" for number, asked, answer in rows)
