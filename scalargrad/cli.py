@@ -9,7 +9,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any, NoReturn
@@ -63,78 +63,40 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    example = commands.add_parser(
-        "example",
-        help="work the documents' two-output sigmoid example",
-        description="Work the documents' example: forward, backward, update, forward; every number, the pictures, and "
-        "the page to click through.",
-    )
+    example = _command(commands, "example", _example, "work the documents' two-output sigmoid example")
     example.add_argument("network", nargs="?", choices=EXAMPLES, default="two-output", help="default: two-output")
-    example.add_argument("--out", type=Path, metavar="DIR", help="where the files go (default: worked-example)")
-    example.add_argument("--decimals", type=int, default=8, metavar="N", help="1 to 17 (default: 8)")
-    _add_language(example)
+    _add_out(example, "worked-example", "DIR")
+    _add_decimals(example, 8)
     example.add_argument("--json", action="store_true", help="print the numbers in full precision as JSON instead")
-    example.set_defaults(run=_example)
 
-    explain = commands.add_parser(
-        "explain",
-        help="explain any formula: forward, backward, derivation",
-        description='Explain formulas, as in: scalargrad explain "z = w*x + b; y = sigmoid(z)" w=0.6 x=1.5 b=0.9',
-    )
+    explain = _command(commands, "explain", _explain, "explain any formula: forward, backward, derivation")
     _add_formula(explain)
     explain.add_argument("--wrt", action="append", metavar="NAME", help="derive the gradient of this name alone")
-    explain.add_argument("--decimals", type=int, default=6, metavar="N", help="1 to 17 (default: 6)")
+    _add_decimals(explain, 6)
     explain.add_argument("--out", type=Path, metavar="DIR", help="write both pictures and the text there as well")
-    _add_language(explain)
-    explain.set_defaults(run=_explain)
 
-    draw = commands.add_parser(
-        "draw",
-        help="draw any formula: svg, png, pdf, tex",
-        description='Draw a formula after backward, as in: scalargrad draw "y = sigmoid(w*x)" w=0.6 x=1.5 --out y.png',
-    )
+    draw = _command(commands, "draw", _draw, "draw any formula: svg, png, pdf, tex")
     _add_formula(draw)
-    draw.add_argument("--out", type=Path, default=Path("graph.svg"), metavar="FILE", help="default: graph.svg")
+    _add_out(draw, "graph.svg")
     chosen = "default: quantities where a formula but the last has a name, else operations"
     draw.add_argument("--view", choices=VIEWS, help=chosen)
     draw.add_argument("--digits", type=int, default=4, metavar="N", help="significant digits (default: 4)")
     draw.add_argument("--scale", type=_number, metavar="N", help="of a png: 96 x N dots per inch (default: 1.5)")
     draw.add_argument("--steps", action="store_true", help="a picture (svg, png) or a Beamer slide (tex) for each step")
-    draw.add_argument(
-        "--learning-rate", type=_number, default=1.0, metavar="RATE", help="of the last step (default: 1)"
-    )
+    _add_learning_rate(draw)
     draw.add_argument("--leaf-per-use", action="store_true", help="draw a leaf once for each use")
-    _add_language(draw)
-    draw.set_defaults(run=_draw)
 
-    page = commands.add_parser(
-        "page",
-        help="write the page that steps through any formula",
-        description='Write one HTML file, as in: scalargrad page "y = sigmoid(w*x)" w=0.6 x=1.5. Without a formula, '
-        "the page in which formulas are typed.",
-    )
+    page = _command(commands, "page", _page, "write the page that steps through any formula")
     _add_formula(page, nargs="?")
-    page.add_argument("--out", type=Path, default=Path("steps.html"), metavar="FILE", help="default: steps.html")
-    _add_language(page)
-    page.add_argument("--learning-rate", type=_number, default=1.0, metavar="RATE", help="default: 1")
-    page.set_defaults(run=_page)
+    _add_out(page, "steps.html")
+    _add_learning_rate(page)
 
-    sheet = commands.add_parser(
-        "sheet",
-        help="write a live spreadsheet of any formula",
-        description='Write a spreadsheet to work with, as in: scalargrad sheet "y = sigmoid(w*x)" w=0.6 x=1.5',
-    )
+    sheet = _command(commands, "sheet", _sheet, "write a live spreadsheet of any formula")
     _add_formula(sheet)
-    sheet.add_argument("--out", type=Path, default=Path("graph.xlsx"), metavar="FILE", help="default: graph.xlsx")
-    _add_language(sheet)
-    sheet.add_argument("--learning-rate", type=_number, default=1.0, metavar="RATE", help="default: 1")
-    sheet.set_defaults(run=_sheet)
+    _add_out(sheet, "graph.xlsx")
+    _add_learning_rate(sheet)
 
-    worksheet = commands.add_parser(
-        "worksheet",
-        help="make worksheets with answer keys for a class",
-        description="Make worksheets of a formula, or of two-output, shared-bias or a network such as mlp:2-2-2.",
-    )
+    worksheet = _command(commands, "worksheet", _worksheet, "make worksheets with answer keys for a class")
     worksheet.add_argument("formula", help="a formula, as for explain, or two-output, shared-bias, mlp:2-2-2")
     worksheet.add_argument("numbers", nargs="*", metavar="NAME=NUMBER", help="a number for each name of a formula")
     worksheet.add_argument("--variants", type=int, default=1, metavar="N", help="how many, each with other numbers")
@@ -144,30 +106,17 @@ def _parser() -> argparse.ArgumentParser:
     worksheet.add_argument(
         "--blanks", default="values,gradients", metavar="KINDS", help="of values,local,gradients,updated,choices"
     )
-    worksheet.add_argument("--decimals", type=int, default=4, metavar="N", help="3 to 15 (default: 4)")
-    worksheet.add_argument("--learning-rate", type=_number, default=1.0, metavar="RATE", help="default: 1")
+    _add_decimals(worksheet, 4, least=3, most=15)
+    _add_learning_rate(worksheet)
     worksheet.add_argument("--format", default="html", metavar="FORMATS", help="of html,md,tex,moodle (default: html)")
-    _add_language(worksheet)
-    worksheet.add_argument("--out", type=Path, default=Path("worksheets"), metavar="DIR", help="default: worksheets")
-    worksheet.set_defaults(run=_worksheet)
+    _add_out(worksheet, "worksheets", "DIR")
 
-    mark = commands.add_parser(
-        "mark",
-        help="mark the answers of a class to worksheets",
-        description="Mark a CSV with a row for each student: the student, the variant, and a column for each blank.",
-    )
+    mark = _command(commands, "mark", _mark, "mark the answers of a class to worksheets", speaks=False)
     mark.add_argument("key", type=Path, help="the key.json that `scalargrad worksheet` wrote")
     mark.add_argument("answers", type=Path, help="the filled answers.csv")
-    mark.add_argument("--out", type=Path, default=Path("marks"), metavar="DIR", help="default: marks")
-    mark.set_defaults(run=_mark)
+    _add_out(mark, "marks", "DIR")
 
-    check = commands.add_parser(
-        "check-engine",
-        help="check a student's engine, and name its bugs",
-        description="Check a class of scalars with gradients: which bug it has, on which small graph it shows, and on "
-        "which line it stands. The exit status is 0 without a bug and 1 with one. The file is run in a process of its "
-        "own, with limits of time and memory; that is no sandbox.",
-    )
+    check = _command(commands, "check-engine", _check_engine, "check a student's engine, and name its bugs")
     check.add_argument("file", metavar="FILE", help="student.py, or the name of a module")
     check.add_argument("--class", dest="class_name", metavar="NAME", help="default: the class that has a backward pass")
     for name, what in (("data", "number"), ("grad", "gradient"), ("backward", "backward pass")):
@@ -186,14 +135,33 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--strict", action="store_true", help="let limits count for the exit status as bugs do")
     check.add_argument("--seconds", type=_number, default=10.0, metavar="S", help="limit of time (default: 10)")
     check.add_argument("--memory", type=int, default=1024, metavar="MB", help="limit of memory (default: 1024)")
-    _add_language(check)
-    check.set_defaults(run=_check_engine)
     return parser
 
 
-def _add_language(parser: argparse.ArgumentParser) -> None:
-    own = language_of_locale()
-    parser.add_argument("--lang", choices=LANGUAGES, default=own, help=f"language (default: the locale's, here {own})")
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int | None], what: str, speaks: bool = True
+) -> argparse.ArgumentParser:
+    """Add a command: `what` stands in the list of commands, and the docstring of `run` in its own help."""
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=what, description=run.__doc__)
+    parser.set_defaults(run=run)
+    if speaks:
+        own = language_of_locale()
+        told = f"language (default: the locale's, here {own})"
+        parser.add_argument("--lang", choices=LANGUAGES, default=own, help=told)
+    return parser
+
+
+def _add_out(parser: argparse.ArgumentParser, default: str, metavar: str = "FILE") -> None:
+    parser.add_argument("--out", type=Path, default=Path(default), metavar=metavar, help=f"default: {default}")
+
+
+def _add_decimals(parser: argparse.ArgumentParser, default: int, least: int = 1, most: int = 17) -> None:
+    told = f"{least} to {most} (default: {default})"
+    parser.add_argument("--decimals", type=int, default=default, metavar="N", help=told)
+
+
+def _add_learning_rate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--learning-rate", type=_number, default=1.0, metavar="RATE", help="default: 1")
 
 
 def _add_formula(parser: argparse.ArgumentParser, **options: Any) -> None:
@@ -220,6 +188,8 @@ def _number(text: str) -> float:
 
 
 def _example(options: argparse.Namespace) -> None:
+    """Work the documents' example: forward, backward, update, forward; every number, the pictures, and the page."""
+
     done = step(EXAMPLES[options.network])
     if options.json:
         parts = ("first_forward", "gradients", "updated", "second_forward")
@@ -234,13 +204,15 @@ def _example(options: argparse.Namespace) -> None:
         "steps.html": page(example.root, learning_rate=example.learning_rate, lang=options.lang, **roles).html,
         "worked-example.txt": text,
     }
-    written = _write(options.out or Path("worked-example"), files, options.lang)
+    written = _write(options.out, files, options.lang)
     print(text)
     print(written)
     print("\n" + say("command", "open example", options.lang))
 
 
 def _explain(options: argparse.Namespace) -> None:
+    """Explain formulas, as in: scalargrad explain "z = w*x + b; y = sigmoid(z)" w=0.6 x=1.5 b=0.9."""
+
     from .explain.explaining import explain
 
     root, nodes = _recorded(options)
@@ -256,6 +228,11 @@ def _explain(options: argparse.Namespace) -> None:
 
 
 def _page(options: argparse.Namespace) -> None:
+    """Write one HTML file, as in: scalargrad page "y = sigmoid(w*x)" w=0.6 x=1.5.
+
+    Without a formula, the page in which formulas are typed.
+    """
+
     from .page import playground, write_page
 
     chosen: dict[str, Any] = {"learning_rate": options.learning_rate, "lang": options.lang}
@@ -269,6 +246,8 @@ def _page(options: argparse.Namespace) -> None:
 
 
 def _worksheet(options: argparse.Namespace) -> None:
+    """Make worksheets of a formula, or of two-output, shared-bias or a network such as mlp:2-2-2."""
+
     from .teach import classes
     from .teach.moodle import moodle_xml
 
@@ -291,6 +270,8 @@ def _worksheet(options: argparse.Namespace) -> None:
 
 
 def _mark(options: argparse.Namespace) -> None:
+    """Mark a CSV with a row for each student: the student, the variant, and a column for each blank."""
+
     from .teach import classes
 
     marked = classes.mark_class(classes.read_key(options.key), options.answers.read_bytes())
@@ -302,6 +283,12 @@ def _mark(options: argparse.Namespace) -> None:
 
 
 def _check_engine(options: argparse.Namespace) -> int:
+    """Check a class of scalars with gradients: which bug it has, on which small graph, and on which line.
+
+    The exit status is 0 without a bug and 1 with one. The file is run in a process of its own, with limits of time and
+    memory; that is no sandbox.
+    """
+
     from .teach.engines.probe import Names
     from .teach.engines.process import Limits, check_file
     from .teach.engines.report import Report
@@ -316,6 +303,8 @@ def _check_engine(options: argparse.Namespace) -> int:
 
 
 def _draw(options: argparse.Namespace) -> None:
+    """Draw a formula after backward, as in: scalargrad draw "y = sigmoid(w*x)" w=0.6 x=1.5 --out y.png."""
+
     from .explain.drawing import draw
 
     root, nodes = _recorded(options)
@@ -335,6 +324,8 @@ def _draw(options: argparse.Namespace) -> None:
 
 
 def _sheet(options: argparse.Namespace) -> None:
+    """Write a spreadsheet to work with, as in: scalargrad sheet "y = sigmoid(w*x)" w=0.6 x=1.5."""
+
     from .explain.workbook import spreadsheet
 
     root, nodes = _recorded(options)
