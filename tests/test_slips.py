@@ -197,8 +197,7 @@ def test_several_slips_with_one_number_are_all_named():
 
 def used_keys():
     tables = [
-        *(rewrite.key for rewrite in slips.REWRITES),
-        *(key for rows in slips.PARTIALS.values() for key, _ in rows),
+        *(key for rows in (*slips.REWRITES.values(), *slips.PARTIALS.values()) for key, _ in rows),
         *(
             key
             for rows in (slips.WHOLE, slips.WITH_A_TWO, slips.SEVERAL, slips.GRADIENT, slips.UPDATE)

@@ -20,7 +20,7 @@ from ..formulas.typesetting import Derivative, Equation, as_latex, as_mathml, as
 from ..graph.changes import check_unchanged
 from ..graph.matrix_pass import MatrixDerivation, matrix_derivation
 from ..graph.tracing import BackwardStep, trace
-from ..graph.views import LAYERS
+from ..graph.views import LAYERS, hidden_under
 from ..messages import say
 
 _LONGEST_TERM = 24  # factors that are written; of a longer product the middle is left out
@@ -217,14 +217,7 @@ class Derivation:
 
     def _hides_much(self, node: Value) -> bool:
         """Tell whether so many unlabelled operations lie right under a node that no formula of it can be read."""
-        hidden, seen = [node], {node}
-        for inner in hidden:
-            new = [parent for parent in inner.parents if parent not in seen and parent not in self._gradients]
-            hidden += dict.fromkeys(new)
-            seen.update(new)
-            if len(hidden) > _MOST_HIDDEN:
-                return True
-        return False
+        return len(hidden_under(node, self._gradients.__contains__, _MOST_HIDDEN)) > _MOST_HIDDEN
 
     def _term(self, factors: tuple[BackwardStep, ...], head: Value | None = None) -> _Term:
         """Write a product of factors, after d head / d (its uppermost node) where a `head` is given."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from math import inf
 from typing import NamedTuple, Protocol
 
 from ..engine import Value, topological_order
@@ -140,13 +141,7 @@ class Quantities:
 
     def _region(self, node: Value) -> _Region:
         """Run the chain rule from a node down to the nearest labelled quantities."""
-        hidden: list[Value] = [node]
-        seen = {node}
-        for inner in hidden:
-            new = [parent for parent in inner.parents if parent not in seen and not self._is_shown(parent)]
-            hidden += dict.fromkeys(new)
-            seen.update(new)
-        hidden.sort(key=self._position.__getitem__)
+        hidden = sorted(hidden_under(node, self._is_shown), key=self._position.__getitem__)
         derivative = backward(hidden, operand_edges)
         shown = sorted(
             (parent for parent in derivative if self._is_shown(parent) and parent is not node),
@@ -207,6 +202,18 @@ def view_of(root: Value, view: str | None = None) -> View:
     if name not in VIEWS:
         raise ValueError(f"view: needs {' or '.join(map(json.dumps, VIEWS))}, got {name!r}")
     return VIEWS[name](root)
+
+
+def hidden_under(node: Value, is_shown: Callable[[Value], bool], most: float = inf) -> list[Value]:
+    """List a node and what lies between it and the nearest nodes that are shown; stop where it is more than `most`."""
+    hidden, seen = [node], {node}
+    for inner in hidden:
+        new = [parent for parent in inner.parents if parent not in seen and not is_shown(parent)]
+        hidden += dict.fromkeys(new)
+        seen.update(new)
+        if len(hidden) > most:
+            break
+    return hidden
 
 
 def value_formula(node: Value, expression: Callable[[Value], Expression]) -> Expression:

@@ -18,24 +18,12 @@ from ..train.losses import half_squared_error
 
 Numbers: TypeAlias = Mapping[str, float]  # label -> number
 
-# Network A: two inputs, two hidden neurons, two outputs. The document names w1 to w4, b1 and b2; the other six have no
-# name in it and are numbered on.
-TWO_OUTPUT: Numbers = {
-    "w1": 0.1,  # x1 -> h1
-    "w2": 0.3,  # x2 -> h1
-    "b1": 0.5,  # of h1
-    "w3": 0.6,  # h1 -> o1
-    "w4": 0.7,  # h1 -> o2
-    "b2": 1.0,  # of o1
-    "w5": 0.2,  # x1 -> h2
-    "w6": 0.4,  # x2 -> h2
-    "b3": 0.5,  # of h2
-    "w7": 0.8,  # h2 -> o1
-    "w8": 0.9,  # h2 -> o2
-    "b4": 1.0,  # of o2
-}
-# Network B: one hidden neuron, the six parameters that the document names, and b2 is the bias of both outputs.
-SHARED_BIAS: Numbers = {label: TWO_OUTPUT[label] for label in ("w1", "w2", "b1", "w3", "w4", "b2")}
+# Network B: one hidden neuron, the six parameters that the document names: x1 and x2 -> h1 with its bias, h1 -> o1 and
+# o2, and b2 is the bias of both outputs.
+SHARED_BIAS: Numbers = {"w1": 0.1, "w2": 0.3, "b1": 0.5, "w3": 0.6, "w4": 0.7, "b2": 1.0}
+# Network A: two inputs, two hidden neurons, two outputs, and b2 is the bias of o1. The other six have no name in the
+# document and are numbered on: x1 and x2 -> h2 with its bias, h2 -> o1 and o2, and the bias of o2.
+TWO_OUTPUT: Numbers = {**SHARED_BIAS, "w5": 0.2, "w6": 0.4, "b3": 0.5, "w7": 0.8, "w8": 0.9, "b4": 1.0}
 INPUTS: Numbers = {"x1": 0.5, "x2": 1.0}
 TARGETS: Numbers = {"y1": 1.0, "y2": 0.0}
 LEARNING_RATE = 1.0

@@ -20,7 +20,7 @@ from ..formulas.notation import Notation
 from ..formulas.tidying import tidy
 from ..formulas.tree import Expression
 from ..graph.roles import is_number
-from ..graph.views import Operations, View
+from ..graph.views import Operations, View, hidden_under
 from ..messages import say
 from ..rules import FUNCTIONS, RULES, Rule
 from .mistakes import MISTAKES
@@ -35,32 +35,19 @@ _ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "elu", "softplus")
 _SYMBOL = re.compile(r"\b[nlg]\d+(?:_\d+)?\b")
 
 
-class Rewrite(NamedTuple):
-    """One usual slip with a formula: wherever the `right` form stands, a `wrong` one may be worked out instead."""
-
-    key: str
-    right: str
-    wrong: tuple[str, ...]
-
-
-REWRITES = (
-    Rewrite("term", "a + b", ("a", "b")),
-    Rewrite("term", "a - b", ("a", "-b")),
-    Rewrite("sign", "a + b", ("a - b", "b - a")),
-    Rewrite("sign", "a - b", ("a + b", "b - a")),
-    Rewrite("sign", "-a", ("a",)),
-    Rewrite("sign", "sigmoid(a)", ("1 / (1 + exp(a))",)),
-    Rewrite("factor", "a * b", ("a", "b")),
-    Rewrite("added", "a * b", ("a + b",)),
-    Rewrite("denominator", "a / b", ("a",)),
-    Rewrite("upside down", "a / b", ("b / a",)),
-    Rewrite("exponent", "pow(a, b)", ("a",)),
-    Rewrite("times exponent", "pow(a, b)", ("a * b",)),
-    Rewrite("exponent", "a * a", ("a",)),
-    Rewrite("times exponent", "a * a", ("2 * a",)),
-    Rewrite("base ten", "log(a)", ("log(a) / 2.302585092994046",)),
-    *(Rewrite("degrees", f"{name}(a)", (f"{name}(a * 0.017453292519943295)",)) for name in ("sin", "cos", "tan")),
-)
+# Slips with a formula: wherever the form on the left stands, one on the right may be worked out instead.
+REWRITES: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "a + b": (("term", "a"), ("term", "b"), ("sign", "a - b"), ("sign", "b - a")),
+    "a - b": (("term", "a"), ("term", "-b"), ("sign", "a + b"), ("sign", "b - a")),
+    "-a": (("sign", "a"),),
+    "sigmoid(a)": (("sign", "1 / (1 + exp(a))"),),
+    "a * b": (("factor", "a"), ("factor", "b"), ("added", "a + b")),
+    "a / b": (("denominator", "a"), ("upside down", "b / a")),
+    "pow(a, b)": (("exponent", "a"), ("times exponent", "a * b")),
+    "a * a": (("exponent", "a"), ("times exponent", "2 * a")),
+    "log(a)": (("base ten", "log(a) / 2.302585092994046"),),
+    **{f"{name}(a)": (("degrees", f"{name}(a * 0.017453292519943295)"),) for name in ("sin", "cos", "tan")},
+}
 
 # Slips with the local derivative of one operation, by its rule and its operand.
 PARTIALS: Mapping[tuple[str, int], tuple[tuple[str, str], ...]] = {
@@ -277,13 +264,9 @@ class Workings:
 
     def _inner(self, node: Value) -> dict[Value, Expression] | None:
         """Write a node and what its formula hides in the names of what is shown, parents first."""
-        hidden, seen = [node], {node}
-        for inner in hidden:
-            new = [parent for parent in inner.parents if parent not in seen and parent not in self._shown]
-            hidden += dict.fromkeys(new)
-            seen.update(new)
-            if len(hidden) > _LARGEST:
-                return None
+        hidden = hidden_under(node, self._shown.__contains__, _LARGEST)
+        if len(hidden) > _LARGEST:
+            return None
         written: dict[Value, Expression] = {}
         for inner in sorted(hidden, key=self._position.__getitem__):
             if inner.parents:
@@ -391,11 +374,11 @@ def told(key: str, lang: str) -> tuple[str, str]:
 
 def _rewritten(working: Expression) -> Iterator[Slip]:
     """Make every slip of `REWRITES` at every place of a formula."""
-    for rewrite in REWRITES:
+    for form, slips in REWRITES.items():
         found: dict[str, Expression] = {}
-        if _matches(tree.parse(rewrite.right), working, found):
-            for wrong in rewrite.wrong:
-                yield Slip(rewrite.key, tree.substitute(tree.parse(wrong), found, {}))
+        if _matches(tree.parse(form), working, found):
+            for key, wrong in slips:
+                yield Slip(key, tree.substitute(tree.parse(wrong), found, {}))
     match working:
         case ast.UnaryOp(op=op, operand=operand):
             for slip in _rewritten(operand):
@@ -466,11 +449,10 @@ def _partial(node: Value, index: int) -> Expression:
 class _Python(Notation):
     """A formula as Python that computes with all digits."""
 
+    raised = "pow({}, {})"
+
     def number(self, value: float) -> str:
         return repr(float(value))
-
-    def power(self, base: str, exponent: str) -> str:
-        return f"pow({base}, {exponent})"
 
 
 _python = _Python()
