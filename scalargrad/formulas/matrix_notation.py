@@ -27,6 +27,9 @@ class OfMatrices(Notation):
     three ones.
     """
 
+    matrix_times, entry_times, entry_fraction, transposed = " . ", " o ", "{}/{}", "{}^T"
+    all_ones, by = "1_{}", "x"
+
     def __init__(self, shapes: Mapping[str, Shape], digits: int) -> None:
         self.shapes, self.digits = shapes, digits
 
@@ -34,19 +37,19 @@ class OfMatrices(Notation):
         return f"{value:.{self.digits}g}"
 
     def matrix_product(self, left: str, right: str) -> str:
-        return f"{left} . {right}"
+        return f"{left}{self.matrix_times}{right}"
 
     def hadamard(self, left: str, right: str) -> str:
-        return f"{left} o {right}"
+        return f"{left}{self.entry_times}{right}"
 
     def transpose(self, matrix: str) -> str:
-        return f"{matrix}^T"
+        return self.transposed.format(matrix)
 
     def ones(self, rows: int, columns: int) -> str:
-        return f"1_{rows}" if columns == 1 else f"1_{rows}x{columns}"
+        return self.all_ones.format(rows if columns == 1 else f"{rows}{self.by}{columns}")
 
     def entry_quotient(self, left: str, right: str) -> str:
-        return self.quotient(left, right)
+        return self.entry_fraction.format(left, right)
 
     def entry_power(self, base: str, exponent: str) -> str:
         return self.power(base, exponent)
@@ -102,21 +105,8 @@ class OfMatrices(Notation):
 class InLaTeX(OfMatrices, DerivativeInLaTeX):
     """Formulas of matrices for math mode, with amsmath."""
 
-    def matrix_product(self, left: str, right: str) -> str:
-        return rf"{left} \, {right}"
-
-    def hadamard(self, left: str, right: str) -> str:
-        return rf"{left} \odot {right}"
-
-    def transpose(self, matrix: str) -> str:
-        return f"{matrix}^{{T}}"
-
-    def ones(self, rows: int, columns: int) -> str:
-        below = str(rows) if columns == 1 else rf"{rows} \times {columns}"
-        return rf"\mathbf{{1}}_{{{below}}}"
-
-    def entry_quotient(self, left: str, right: str) -> str:
-        return rf"{left} \oslash {right}"
+    matrix_times, entry_times, entry_fraction = r" \, ", r" \odot ", r"{} \oslash {}"
+    transposed, all_ones, by = "{}^{{T}}", r"\mathbf{{1}}_{{{}}}", r" \times "
 
     def entry_power(self, base: str, exponent: str) -> str:
         return rf"{base}^{{\circ {exponent}}}"
@@ -132,21 +122,9 @@ class InLaTeX(OfMatrices, DerivativeInLaTeX):
 class InMathML(OfMatrices, DerivativeInMathML):
     """Formulas of matrices as MathML."""
 
-    def matrix_product(self, left: str, right: str) -> str:
-        return f"{left}<mo>·</mo>{right}"
-
-    def hadamard(self, left: str, right: str) -> str:
-        return f"{left}<mo>⊙</mo>{right}"
-
-    def transpose(self, matrix: str) -> str:
-        return f"<msup><mrow>{matrix}</mrow><mi>T</mi></msup>"
-
-    def ones(self, rows: int, columns: int) -> str:
-        below = str(rows) if columns == 1 else f"{rows}×{columns}"
-        return f"<msub><mn>1</mn><mtext>{below}</mtext></msub>"
-
-    def entry_quotient(self, left: str, right: str) -> str:
-        return f"{left}<mo>⊘</mo>{right}"
+    matrix_times, entry_times, entry_fraction = "<mo>·</mo>", "<mo>⊙</mo>", "{}<mo>⊘</mo>{}"
+    transposed, all_ones = "<msup><mrow>{}</mrow><mi>T</mi></msup>", "<msub><mn>1</mn><mtext>{}</mtext></msub>"
+    by = "×"
 
     def call(self, function: str, arguments: list[str]) -> str:
         name, is_derivative, operand = function.partition(PRIME)
