@@ -74,6 +74,13 @@ def test_axe_finds_nothing_in_any_state(read, files, axe, lang, scheme, size):
     reader.page.fill("#answer", "12")
     reader.press("Enter")
     found["answered"] = violations(reader, axe)
+    reader.page.select_option("#kind", "ideas")
+    for name, step in {"what is next": 5, "the factor": 36, "the effect": 80}.items():
+        reader.go(step)
+        found[name] = violations(reader, axe)
+        reader.page.locator("#options button").first.click()
+        reader.page.evaluate("document.querySelector('#options button:last-child').click()")
+        found[f"{name}, answered"] = violations(reader, axe)
     reader = read(files["typed", lang], context=context, **size)
     found["formula"] = violations(reader, axe)
     reader.page.fill("#formula", "y = sgmoid(w)")

@@ -15,7 +15,8 @@ export function writeCard(card, graph, viewName, round, step, digits, reveal) {
   card.querySelector(".note").replaceChildren(...note);
 }
 
-function toolsOf(graph, viewName, round, digits) {
+/** Makes what writes the quantities and the derivatives of a step. */
+export function toolsOf(graph, viewName, round, digits) {
   const view = graph.views[viewName];
   const { edgesOf } = round.views[viewName];
   const symbol = (i) => m.name(graph.nodes[i].name);

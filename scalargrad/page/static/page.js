@@ -1,13 +1,14 @@
 // The page: holds what is shown now, and lets every part of the page follow when it changes.
 
-import { writeCard } from "./card.js";
+import { toolsOf, writeCard } from "./card.js";
 import { drawCurve } from "./curve.js";
 import { makeEditor } from "./editor.js";
 import { forward } from "./engine.js";
+import { idea } from "./ideas.js";
 import { drawLegend } from "./legend.js";
-import * as m from "./mathml.js";
 import { mistakenGradients } from "./mistakes.js";
 import { written } from "./numbers.js";
+import { reasonOf, sentence, showOptions } from "./options.js";
 import { makePhases } from "./phases.js";
 import { makePicture } from "./picture.js";
 import { sameStep } from "./places.js";
@@ -20,7 +21,7 @@ import { makeTable } from "./table.js";
 import { makeTabs } from "./tabs.js";
 import { showWhy } from "./why.js";
 import { makeWrong } from "./wrong.js";
-import { Refusal, language, load, phrase, speak, text, translate } from "./words.js";
+import { Refusal, language, load, speak, text, translate } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const VIEWS = ["quantities", "operations"];
@@ -50,6 +51,7 @@ const score = { asked: 0, right: 0 };
 const answered = new Map(); // for this round: step -> "right" or "shown"
 let tried = false;
 let hinted = false;
+const ruledOut = new Set(); // of the present question: the options that were found wrong
 let came = null; // from where the present step was reached by a change of view
 
 let typed = null; // the tab of the formula, on the page that has one
@@ -87,8 +89,13 @@ const showPlayer = makePlayer($("player"), go, position, () => Boolean(asked()))
 
 const steps = () => now.round.views[now.view].steps;
 
+const asksIdeas = () => $("kind").value === "ideas";
+const tools = () => toolsOf(graph, now.view, now.round, now.digits);
+
+/** Gives the open question of the present step; null where there is none. */
 function asked() {
   if (!now.quiz || answered.has(now.step)) return null;
+  if (asksIdeas()) return idea(graph, now.view, now.round, now.step, data.live);
   const { nodes, parameters, slips } = graph;
   const { gradients } = now.round;
   const mistaken = mistakenGradients(graph, now.round);
@@ -164,10 +171,12 @@ function go(step) {
   now.step = Math.min(Math.max(step, 0), steps().length - 1);
   came = null;
   tried = hinted = false;
+  ruledOut.clear();
   $("verdict").textContent = "";
   $("answer").value = "";
   render();
-  if (asked() && !document.activeElement.closest(".node, [role=tab]")) $("answer").focus({ preventScroll: true });
+  const field = asked()?.options ? $("options").firstChild : $("answer");
+  if (asked() && !document.activeElement.closest(".node, [role=tab]")) field.focus({ preventScroll: true });
 }
 
 /** Goes to the step at which a node gets its value or, in the backward pass, its gradient. */
@@ -197,6 +206,7 @@ function setQuiz(on) {
   now.quiz = on;
   answered.clear();
   $("quiz").setAttribute("aria-pressed", String(on));
+  $("kind").hidden = !on;
   go(now.step);
 }
 
@@ -218,18 +228,37 @@ function answer(event) {
   else $("answer").select();
 }
 
+function choose(option) {
+  if (option.right) {
+    score.asked += 1;
+    score.right += tried ? 0 : 1;
+    answered.set(now.step, "right");
+  } else {
+    tried = true;
+    ruledOut.add(option.id);
+  }
+  render();
+  tell(reasonOf(option, tools()), option.right ? "good" : "bad");
+  if (option.right) $("next").focus();
+}
+
 function giveUp() {
   const open = asked();
   score.asked += 1;
   answered.set(now.step, "shown");
   render();
-  say(["quiz.shown"], "", open.answer);
+  if (open.options) tell(reasonOf(open.options.find(({ right }) => right), tools(), true), "");
+  else say(["quiz.shown"], "", open.answer);
   $("next").focus();
 }
 
-function say(keys, mood, number) {
+function tell(parts, mood) {
   $("verdict").className = mood;
-  $("verdict").textContent = keys.map((key) => text(key, { answer: written(number, now.digits) })).join("\n");
+  $("verdict").replaceChildren(...parts);
+}
+
+function say(keys, mood, number) {
+  tell([keys.map((key) => text(key, { answer: written(number, now.digits) })).join("\n")], mood);
 }
 
 // --- showing
@@ -238,11 +267,11 @@ function render() {
   const all = steps();
   const step = all[now.step];
   const open = asked();
-  const hidden = open && { node: open.node, what: open.what };
+  const hidden = open?.what && { node: open.node, what: open.what };
   const state = known(graph, now.round, all, now.step);
   picture().show(state, now.digits, hidden);
   picture().light(lightOf(step, open));
-  picture().showLocals(now.locals && !open && step.kind !== "next" ? localOf : null);
+  picture().showLocals(now.locals && revealed(open) === "all" && step.kind !== "next" ? localOf : null);
   showTable(state, now.digits, hidden, subjectOf(step), {
     numbers: now.numbers,
     differences: $("differences").checked && data.live,
@@ -278,7 +307,7 @@ function reachByKeys() {
   }
 }
 
-const revealed = (open) => (!open ? "all" : hinted ? "formula" : "nothing");
+const revealed = (open) => (!open ? "all" : (open.reveal ?? (hinted ? "formula" : "nothing")));
 const subjectOf = (step) => step.parent ?? step.node;
 
 function lightOf(step, open) {
@@ -292,7 +321,7 @@ function lightOf(step, open) {
     };
   }
   if (step.kind === "backward") {
-    const tagText = open ? "" : `×${written(step.local, 3)}`;
+    const tagText = revealed(open) === "all" ? `×${written(step.local, 3)}` : "";
     const edgeOf = (visit) => `${visit.node}_${visit.edge}`;
     const cameIds = step.contributions.slice(0, step.arrived - 1).map(edgeOf);
     return { now: [step.parent], from: [step.node], edgeIds: [edgeOf(step)], cameIds, backwards: true, tagText };
@@ -311,7 +340,10 @@ function showQuestion(open) {
   $("score").hidden = !score.asked;
   $("score").textContent = text("quiz.score", score);
   if (!open) return;
-  $("ask").replaceChildren(...phrase(open.ask, { node: m.math(m.name(graph.nodes[open.node].name)) }));
+  for (const id of ["answer", "check", "hint"]) $(id).hidden = Boolean(open.options);
+  $("options").hidden = !open.options;
+  $("ask").replaceChildren(...sentence(open.ask, open.fill ?? { node: ["node", open.node] }, tools()));
+  showOptions($("options"), open.options ?? [], ruledOut, tools(), choose);
   $("hint").disabled = hinted;
 }
 
@@ -353,6 +385,7 @@ const on = (id, event, act) => $(id).addEventListener(event, act);
 for (const view of VIEWS) on(`view-${view}`, "click", () => setView(view));
 on("why", "toggle", showReason);
 on("quiz", "click", () => setQuiz(!now.quiz));
+on("kind", "change", () => setQuiz(true));
 on("question", "submit", answer);
 on("hint", "click", () => {
   hinted = true;
