@@ -79,7 +79,8 @@ def described(text, numbers):
     told = data.describe(graph, 1.0)
     _, positions = javascript.module(live.all_rows().values())
     for node, shown in zip(graph.nodes, told["nodes"], strict=True):
-        shown["rule"] = positions[node.op] if node.parents else None
+        untold = {"label": "", "symbol": "", "parents": [], "number": False}
+        shown |= untold | shown | {"rule": positions[node.op] if node.parents else None}
     del told["after"]
     gradients = trace(graph.root).gradients
     return told, {graph.nodes[node].number: gradient for node, gradient in gradients.items()}

@@ -67,22 +67,28 @@ def describe(graph: Graph, learning_rate: float) -> dict[str, Any]:
     gradients = trace(graph.root, "operations").gradients
     moved = {node: node.data - learning_rate * gradients[node] for node in graph.parameters}
     return {
-        "nodes": [
-            {
-                "label": known.name if node.label else "",
-                "name": mathml.parts(known.name),
-                "role": known.role,
-                "symbol": (node.op.symbol or node.op.name) if node.op and node.parents else "",
-                "rule": graph.rows.get(node.op) if node.op else None,
-                "parents": [graph.nodes[parent].number for parent in node.parents],
-                "number": is_number(node),
-            }
-            for node, known in graph.nodes.items()
-        ],
+        "nodes": [_told(graph, node, known) for node, known in graph.nodes.items()],
         "recorded": _numbers(graph.nodes),
         "after": _after_update(graph.nodes, moved),
         "parameters": [graph.nodes[node].number for node in graph.parameters],
         "views": {"operations": _operations(graph), "quantities": _quantities(graph)},
+    }
+
+
+def _told(graph: Graph, node: Value, known: Node) -> dict[str, Any]:
+    """Tell of a node what there is to tell: no empty label, no operands of a leaf."""
+    told = {
+        "label": known.name if node.label else "",
+        "symbol": (node.op.symbol or node.op.name) if node.op and node.parents else "",
+        "parents": [graph.nodes[parent].number for parent in node.parents],
+        "number": is_number(node),
+    }
+    rule = graph.rows.get(node.op) if node.op else None
+    return {
+        "name": mathml.parts(known.name),
+        "role": known.role,
+        **({} if rule is None else {"rule": rule}),
+        **{key: value for key, value in told.items() if value},
     }
 
 

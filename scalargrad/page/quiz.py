@@ -44,6 +44,13 @@ def describe(graph: Graph) -> dict[str, Any]:
     return {"forms": forms.written, **views}
 
 
+def slips_elsewhere(described: dict[str, Any]) -> set[str]:
+    """Name the sentences on slips that cannot be made in a graph, by what `describe` gives for it."""
+    own = {key for form in described.get("forms", ()) for key, _ in form}
+    everywhere = {key for key, _ in (*slips.SEVERAL, *slips.GRADIENT, *slips.UPDATE, slips.OTHER_GRADIENT)}
+    return sentences("en").keys() - {f"slip.{key}" for key in own | everywhere | MISTAKES.keys()}
+
+
 class _Forms:
     """The slips of all formulas, those of the same form once: neurons differ only in their names."""
 

@@ -94,8 +94,10 @@ def page(
         )
     graph = data.graph_of(root, inputs, parameters, targets)
     rate = settings["learningRate"]
-    for sentences in settings["messages"].values():  # what is said of typed formulas is not needed here
-        for key in [key for key in sentences if key.startswith(("typed.", "shelf."))]:
+    known_slips = quiz.describe(graph)
+    needless = quiz.slips_elsewhere(known_slips)
+    for sentences in settings["messages"].values():
+        for key in [key for key in sentences if key.startswith(("typed.", "shelf.")) or key in needless]:
             del sentences[key]
     source = bundle.page(
         program=bundle.script("main", {"rules": graph.rows_source}),
@@ -105,7 +107,7 @@ def page(
             "live": graph.live,
             "graph": {
                 **data.describe(graph, rate),
-                "slips": quiz.describe(graph),
+                "slips": known_slips,
                 "layouts": {view: picture.layout(graph, view) for view in ("quantities", "operations")},
             },
         },

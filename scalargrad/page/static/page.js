@@ -25,6 +25,7 @@ import { Refusal, language, load, speak, text, translate } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const VIEWS = ["quantities", "operations"];
+const UNTOLD = { label: "", symbol: "", rule: null, parents: [], number: false }; // of a node, where Python tells nothing
 const save = makeSaver();
 const data = JSON.parse($("data").textContent);
 
@@ -520,7 +521,7 @@ export function start(makeFormula = null) {
     typed = makeFormula($("panel-formula"), data.shelf, { use, attempt });
     typed.load(data.formula, data.numbers);
   } else {
-    use(data.graph);
+    use({ ...data.graph, nodes: data.graph.nodes.map((told) => ({ ...UNTOLD, ...told })) });
   }
   showLanguage();
   take(location.hash ? readState(location.hash, allowed()) : (data.state ?? {}));
