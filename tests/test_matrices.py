@@ -1,11 +1,21 @@
 """Matrices found in graphs that were written scalar by scalar, and the programs on arrays that they become."""
 
-import pytest
-from test_groups import convolution, digits, network, recurrent, scalars_of
+from importlib.util import find_spec
+from itertools import chain
 
+import pytest
+import test_compiling
+from graph_support import random_graph, total
+from test_groups import convolution, digits, network, recurrent, rows_like, scalars_of
+
+from scalargrad import Value, nn
 from scalargrad.graph.groups import MINUS
 from scalargrad.graph.matrices import Product, Terms, tables_of
+from scalargrad.programs import compiling, matrices
 from scalargrad.train import losses
+
+needs_numpy = pytest.mark.skipif(not find_spec("numpy"), reason="NumPy is not installed")
+needs_jax = pytest.mark.skipif(not find_spec("jax"), reason="JAX is not installed")
 
 
 def tables(scalars):
@@ -97,3 +107,173 @@ def test_the_values_and_gradients_of_nodes_are_known():
     scalars = scalars_of(root, inputs, parameters)
     assert scalars.values[-1] == scalars.root
     assert scalars.numbers[scalars.gradients[len(scalars.gradients) - 1]] == 1.0
+
+
+# --- the programs --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def always_matrices(monkeypatch):
+    """Matrices for every graph, also where a program line by line is faster."""
+    monkeypatch.setattr(matrices._Step, "is_worth_it", lambda self, text: True)
+
+
+def compared(target, seed):
+    """How far a program is from the derivation in Python, relative to the largest number."""
+    root, inputs, parameters, rows = random_graph(seed)
+    program, python = (compiling.compile(root, inputs, parameters, choice) for choice in (target, "python"))
+    furthest = 0.0
+    for batch in (rows, rows[:1]):
+        (loss, gradients), (expected_loss, expected) = program(batch), python(batch)
+        scale = max(map(abs, [expected_loss, *expected, 1e-300]))
+        differences = [abs(a - b) for a, b in zip([loss, *gradients], [expected_loss, *expected], strict=True)]
+        (outputs, wanted) = (list(chain.from_iterable(run.predict(batch))) for run in (program, python))
+        furthest = max(furthest, max(differences) / scale, max(map(_apart, outputs, wanted)))
+    return furthest
+
+
+def _apart(a, b):
+    return abs(a - b) / max(1.0, abs(b))
+
+
+@needs_numpy
+@pytest.mark.parametrize("kind", range(6))
+def test_on_300_random_graphs_matrices_give_what_the_derivation_gives(kind, always_matrices):
+    assert max(compared("numpy", seed) for seed in range(kind, 300, 6)) < 1e-12
+
+
+@needs_numpy
+@pytest.mark.parametrize("kind", range(6))
+def test_so_do_the_programs_that_are_chosen(kind):
+    assert max(compared("numpy", seed) for seed in range(kind, 60, 6)) < 1e-12
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("target", ["c", pytest.param("jax", marks=needs_jax)])
+@pytest.mark.parametrize("kind", range(6))
+def test_so_do_c_and_jax(target, kind):
+    assert max(compared(target, seed) for seed in range(kind, 18, 6)) < 1e-12
+
+
+@needs_numpy
+@pytest.mark.parametrize(
+    "test",
+    [
+        test_compiling.test_the_worked_example_gives_the_published_gradients,
+        test_compiling.test_parameters_are_read_at_each_call,
+        test_compiling.test_batches_of_every_size_and_kind,
+        test_compiling.test_leaving_the_domain_names_the_operation_and_the_row,
+        test_compiling.test_an_infinity_that_tanh_would_hide_is_found,
+        test_compiling.test_a_parameter_that_is_not_finite_is_refused,
+        test_compiling.test_unusual_graphs,
+        test_compiling.test_labels_that_are_no_names,
+        test_compiling.test_the_functions_of_a_source_give_means_and_rows_of_outputs,
+        test_compiling.test_an_operand_that_only_the_derivative_mentions,
+        test_compiling.test_operations_declared_as_text,
+    ],
+    ids=lambda test: test.__name__,
+)
+def test_small_and_unusual_graphs_as_matrices(test, always_matrices, monkeypatch):
+    monkeypatch.setattr(test_compiling, "_programs", {})
+    test("numpy")
+
+
+def worked_network():
+    """The documents' network of two layers, as a library would number its parameters: neuron by neuron."""
+    model = nn.MLP(2, [2, 2], activation="sigmoid", output="sigmoid", seed=1)
+    xs, ys = (
+        [Value(number, label=f"{name}{i}") for i, number in enumerate(numbers, 1)] for name, numbers in DATA.items()
+    )
+    outputs = model(xs)
+    loss = total([0.5 * (y - out) ** 2 for y, out in zip(ys, outputs)])
+    loss.label = "E"
+    return loss, [*xs, *ys], model.parameters(), outputs
+
+
+DATA = {"x": (0.5, 1.0), "y": (1.0, 0.0)}
+STEPS = """
+    # forward
+    net1 = W1 @ x + b1
+    out1 = sigmoid(net1)
+    net2 = W2 @ out1 + b2
+    out2 = sigmoid(net2)
+    v1 = y - out2
+    E = (v1*v1*0.5).sum(0, keepdims=True)
+    # 0, or NaN where one of these is not finite
+    check = (net1 - net1).sum() + (net2 - net2).sum()
+    mean_loss = E.sum()/rows + check
+    # backward
+    delta2 = (-0.5*(2.0*v1))*(out2*(1.0 - out2))
+    delta1 = (W2.T @ delta2)*(out1*(1.0 - out1))
+    dW1 = delta1 @ x.T/rows
+    dW2 = delta2 @ out1.T/rows
+    db1 = delta1.sum(1)/rows
+    db2 = delta2.sum(1)/rows
+"""
+
+
+@needs_numpy
+@pytest.mark.parametrize("graph", [worked_network, test_compiling.worked_example], ids=["MLP", "worked example"])
+def test_the_program_of_a_network_consists_of_the_documents_steps(graph):
+    loss, inputs, parameters, outputs = graph()
+    source = compiling.compile(loss, inputs, parameters, "numpy", outputs).source
+    assert STEPS.strip("\n") in source
+    assert "x = batch.T[:2]\n" in source
+    assert "y = batch.T[2:]\n" in source
+
+
+@needs_numpy
+def test_the_source_of_a_network_does_not_grow_with_its_width():
+    lengths = []
+    for width in (8, 40):
+        root, inputs, parameters = network([5, width, 3], losses.mean_squared_error)
+        lengths.append(compiling.compile(root, inputs, parameters, "numpy").source.count("\n"))
+    assert lengths[0] == lengths[1] < 60
+
+
+@needs_numpy
+def test_a_network_of_many_rows_names_the_row_that_fails():
+    numpy = pytest.importorskip("numpy")
+    root, inputs, parameters = network([3, 8, 2], losses.mean_squared_error, activation="tanh")
+    program = compiling.compile(root, inputs, parameters, "numpy")
+    assert "as matrices" in program.source
+    rows = numpy.array(rows_like(inputs, 40))
+    rows[33, 1] = 1.7e308
+    numbers = numpy.full(len(parameters), 5.0)
+    for run in (program, program.predict):
+        with pytest.raises(OverflowError, match=r"row 33, counted from 0: mul"):
+            run(rows, numbers)
+    rows[33, 1] = numpy.nan
+    with pytest.raises(ValueError, match=r"row 33, column 1 \(.*\), counted from 0: needs a finite number"):
+        program(rows)
+    program(rows, rows=range(33))
+
+
+@needs_numpy
+def test_gradients_are_an_array_of_their_own(always_matrices):
+    numpy = pytest.importorskip("numpy")
+    x, w = Value(2.0), Value(3.0)
+    for root in (w * w * 0.5 + x, w + x):
+        program = compiling.compile(root, [x], [w], "numpy")
+        numbers, batch = numpy.array([3.0]), numpy.array([[2.0]])
+        _, gradients = program(batch, numbers)
+        before = gradients.copy()
+        gradients += 1
+        assert numbers == [3.0]
+        assert program(batch, numbers)[1] == before
+
+
+@needs_jax
+def test_jax_has_a_pure_function_of_matrices():
+    import jax
+
+    root, inputs, parameters = network([3, 8, 2], losses.mean_squared_error, activation="tanh")
+    program, numpy_one = (compiling.compile(root, inputs, parameters, target) for target in ("jax", "numpy"))
+    assert "W1 @ x" in program.source
+    rows, numbers = rows_like(inputs, 9), [p.data for p in parameters]
+    with jax.enable_x64(True):
+        given = jax.numpy.array(rows), jax.numpy.array(numbers)
+        by_jax = jax.grad(lambda numbers: program.function(given[0], numbers)[0])(given[1]).tolist()
+    _, gradients = numpy_one(rows)
+    assert program(rows)[1] == pytest.approx(gradients, rel=1e-12, abs=1e-12)
+    assert by_jax == pytest.approx(gradients, rel=1e-9, abs=1e-12)

@@ -24,16 +24,17 @@ from . import native
 from .batches import Rows, checked_rows, is_numpy, shape_in_memory
 from .emitter import nodes_of
 from .loops import Loops, c_program
+from .matrices import Matrices, matrix_program
 from .running import RUNNERS, CRunner, JaxRunner, Numbers, chosen
 from .targets import JaxSource, NumpySource, ProgramGraph, PythonSource
 
 _TOLERANCE = 1e-9  # of the self-check, relative to the largest of the loss and the gradients
 
-WRITERS: dict[str, Callable[[ProgramGraph], str | Loops]] = {
+WRITERS: dict[str, Callable[[ProgramGraph], str | Loops | Matrices]] = {
     "python": lambda graph: PythonSource(graph).write(),
-    "numpy": lambda graph: NumpySource(graph).write(),
+    "numpy": lambda graph: matrix_program(graph, NumpySource) or NumpySource(graph).write(),
     "c": c_program,
-    "jax": lambda graph: JaxSource(graph).write(),
+    "jax": lambda graph: matrix_program(graph, JaxSource) or JaxSource(graph).write(),
 }
 
 
@@ -125,7 +126,7 @@ class Program:
     def __init__(self, graph: ProgramGraph, target: str) -> None:
         self.target = target
         written = WRITERS[target](graph)
-        self.source = written.source if isinstance(written, Loops) else written
+        self.source = written if isinstance(written, str) else written.source
         self._graph = graph
         self._columns = [node.label or f"x{index}" for index, node in enumerate(graph.inputs, 1)]
         self._runner = RUNNERS[target](written, len(graph.parameters), len(graph.outputs))

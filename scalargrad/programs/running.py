@@ -17,6 +17,7 @@ from typing import Any, Protocol, TypeAlias
 
 from . import native
 from .loops import Loops
+from .matrices import Matrices
 
 Index: TypeAlias = Any  # array("q", ...) of positions, or None for every row
 Numbers: TypeAlias = Any  # floats in a row in memory: array("d", ...), or NumPy's float64
@@ -83,39 +84,52 @@ def _lists(rows: Rows) -> list[list[float]]:
 class NumpyRunner:
     """NumPy on blocks of rows, so that the intermediate results stay in the processor's cache."""
 
-    checks = False
+    checks = True
 
-    def __init__(self, source: str, parameters: int, outputs: int) -> None:
+    def __init__(self, program: str | Matrices, parameters: int, outputs: int) -> None:
+        source, held = program if isinstance(program, Matrices) else (program, program.count("\n"))
         functions = executed(source)
         self._step, self._predict = functions["step"], functions["predict"]
-        self._block = min(4096, max(64, _BLOCK // (8 * source.count("\n"))))
+        self._block = min(4096, max(64, _BLOCK // (8 * held)))
+        self._takes_array = isinstance(program, Matrices)  # of parameters; lines of single scalars take floats
 
     def _blocks(self, rows: Rows, index: Index) -> Iterator[Any]:
         """Give the rows block by block, each column in one piece of memory."""
         import numpy
 
-        rows = chosen(numpy.asarray(rows), index)
+        rows = _finite(chosen(numpy.asarray(rows), index), ValueError)
         for start in range(0, len(rows), self._block):
             yield numpy.asfortranarray(rows[start : start + self._block])
 
     def step(self, rows: Rows, parameters: Numbers, index: Index = None) -> tuple[float, Numbers]:
         import numpy
 
-        numbers, count = parameters.tolist(), len(rows if index is None else index)
+        numbers = parameters if self._takes_array else parameters.tolist()
+        count = len(rows if index is None else index)
+        mean, means = 0.0, numpy.zeros(len(parameters))
         with numpy.errstate(all="ignore"):
-            mean, means = 0.0, numpy.zeros(len(numbers))
             for block in self._blocks(rows, index):
                 loss, gradients = self._step(block, numbers)
-                mean += loss * (len(block) / count)
-                means += gradients * (len(block) / count)
-        return float(mean), means
+                share = len(block) / count
+                mean += loss * share
+                means = means + gradients * share if share < 1 else gradients
+            return float(_finite(mean)), _finite(means)
 
     def predict(self, rows: Rows, parameters: Numbers, index: Index = None) -> Any:
         import numpy
 
-        numbers = parameters.tolist()
+        numbers = parameters if self._takes_array else parameters.tolist()
         with numpy.errstate(all="ignore"):
-            return numpy.concatenate([self._predict(block, numbers) for block in self._blocks(rows, index)])
+            return _finite(numpy.concatenate([self._predict(block, numbers) for block in self._blocks(rows, index)]))
+
+
+def _finite(numbers: Any, error: type[Exception] = OverflowError) -> Any:
+    """Give numbers of NumPy back; raise an error unless all are finite."""
+    import numpy
+
+    if not numpy.isfinite(numbers).all():
+        raise error("a number is not finite")
+    return numbers
 
 
 class CRunner:
@@ -260,30 +274,36 @@ def _address(numbers: Any) -> int:
 class JaxRunner:
     """A jitted function on JAX arrays, in double precision."""
 
-    checks = False
+    checks = True
 
-    def __init__(self, source: str, parameters: int, outputs: int) -> None:
+    def __init__(self, program: str | Matrices, parameters: int, outputs: int) -> None:
         import jax
 
-        functions = executed(source)
+        functions = executed(program.source if isinstance(program, Matrices) else program)
         self.function: Callable[..., Any] = functions["step"]
         self._step, self._predict = jax.jit(functions["step"]), jax.jit(functions["predict"])
 
     def step(self, rows: Rows, parameters: Numbers, index: Index = None) -> tuple[float, Numbers]:
         import jax
+        import numpy
 
         with jax.enable_x64(True):
-            given = jax.numpy.asarray(chosen(rows, index)), jax.numpy.asarray(parameters.tolist())
-            loss, gradients = self._step(*given)
-            return float(loss), gradients.tolist()
+            loss, gradients = self._step(*_given(rows, index, parameters))
+            return float(_finite(loss)), _finite(numpy.array(gradients))
 
-    def predict(self, rows: Rows, parameters: Numbers, index: Index = None) -> list[list[float]]:
+    def predict(self, rows: Rows, parameters: Numbers, index: Index = None) -> Any:
         import jax
+        import numpy
 
         with jax.enable_x64(True):
-            given = jax.numpy.asarray(chosen(rows, index)), jax.numpy.asarray(parameters.tolist())
-            predicted: list[list[float]] = self._predict(*given).tolist()
-            return predicted
+            return _finite(numpy.array(self._predict(*_given(rows, index, parameters))))
+
+
+def _given(rows: Rows, index: Index, parameters: Numbers) -> tuple[Any, Any]:
+    """Give a batch and parameters as arrays of NumPy."""
+    import numpy
+
+    return _finite(chosen(numpy.asarray(rows), index), ValueError), numpy.asarray(parameters)
 
 
 RUNNERS: dict[str, Callable[[Any, int, int], Runner]] = {

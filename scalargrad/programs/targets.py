@@ -54,7 +54,7 @@ class PythonSource:
     words: ClassVar[Mapping[str, str]] = {word: said.python for word, said in PRIMITIVES.items()}
 
     def __init__(self, graph: ProgramGraph) -> None:
-        self.formulas = Formulas(self.Notation(), _WORDS)
+        self.formulas = Formulas(self.Notation(), WORDS)
         names = self.names(graph)
         self.emitter = Emitter(graph.order, graph.inputs, graph.parameters, names, self.formulas, keep_labelled=True)
         self.graph = graph
@@ -68,7 +68,7 @@ class PythonSource:
         spare |= {node: f"p{i}" for i, node in enumerate(graph.parameters, 1)}
         rules = {node.op.name for node in graph.order if node.op}
         functions = {rule + part + more for rule in rules for part in ("", "_da", "_db") for more in ("", "_")}
-        return names_of(dict.fromkeys([*spare, *graph.order]), spare, _WORDS | FUNCTIONS.keys() | functions)
+        return names_of(dict.fromkeys([*spare, *graph.order]), spare, WORDS | FUNCTIONS.keys() | functions)
 
     def write(self) -> str:
         """Write the whole source: the functions `step` and `predict`, and those that they call."""
@@ -76,18 +76,18 @@ class PythonSource:
         predict = self.predict(self.emitter.listing(self.graph.outputs))
         body = "\n\n".join([*self.formulas.functions.values(), step, predict])
         called = set(re.findall(r"\w+(?=[(.])", body))
-        imports = _imports({word: said for word, said in self.words.items() if word in called})
-        return "\n".join([f"# {self.root}: forward pass and backward pass, written out\n", *imports, body])
+        lines = imports({word: said for word, said in self.words.items() if word in called})
+        return "\n".join([f"# {self.root}: forward pass and backward pass, written out\n", *lines, body])
 
     def step(self, listing: Listing) -> str:
         """Write the function that gives the mean loss and the mean gradients."""
         sums = [f"sum_{name}" for name in self.parameters]
-        return _function(
+        return function_text(
             "step(batch, parameters)",
-            *_list("[", self.parameters, "] = parameters"),
+            *list_text("[", self.parameters, "] = parameters"),
             "sum_loss = 0.0",
-            *_list("[", sums, f"] = [0.0] * {len(sums)}"),
-            *_list("for [", self.inputs, "] in batch:"),
+            *list_text("[", sums, f"] = [0.0] * {len(sums)}"),
+            *list_text("for [", self.inputs, "] in batch:"),
             *indented(
                 "# forward",
                 *map(self.line, listing.forward),
@@ -97,20 +97,20 @@ class PythonSource:
                 *(self.total(line) if isinstance(line, Total) else self.backward(line) for line in listing.backward),
             ),
             "rows = len(batch)",
-            *_list("return sum_loss / rows, [", [f"{name} / rows" for name in sums], "]"),
+            *list_text("return sum_loss / rows, [", [f"{name} / rows" for name in sums], "]"),
         )
 
     def predict(self, listing: Listing) -> str:
         """Write the function that gives the outputs of each row."""
-        return _function(
+        return function_text(
             "predict(batch, parameters)",
-            *_list("[", self.parameters, "] = parameters"),
+            *list_text("[", self.parameters, "] = parameters"),
             "outputs = []",
-            *_list("for [", self.inputs[: self.graph.columns], "] in batch:"),
+            *list_text("for [", self.inputs[: self.graph.columns], "] in batch:"),
             *indented(
                 *map(self.line, listing.forward),
                 *self.checks(listing.checked),
-                *_list("outputs.append([", self.results(listing), "])"),
+                *list_text("outputs.append([", self.results(listing), "])"),
             ),
             "return outputs",
         )
@@ -164,7 +164,7 @@ class NumpySource(PythonSource):
     def step(self, listing: Listing) -> str:
         given = {line.parameter for line in listing.backward if isinstance(line, Total)}
         gradients = [f"mean_{name}" if index in given else "0.0" for index, name in enumerate(self.parameters)]
-        return _function(
+        return function_text(
             "step(batch, parameters)",
             *self.unpacked(self.inputs, listing),
             "# forward",
@@ -173,22 +173,23 @@ class NumpySource(PythonSource):
             f"mean_loss = {self.loss(listing)}",
             "# backward",
             *(self.total(line) if isinstance(line, Total) else self.backward(line) for line in listing.backward),
-            *_list("return mean_loss, array([", gradients, "])"),
+            *list_text("return mean_loss, array([", gradients, "])"),
         )
 
     def predict(self, listing: Listing) -> str:
-        return _function(
+        return function_text(
             "predict(batch, parameters)",
             *self.unpacked(self.inputs[: self.graph.columns], listing),
             *map(self.line, listing.forward),
             *self.checks(listing.checked),
-            *_list("return array([", [f"broadcast_to({text}, rows)" for text in self.results(listing)], "]).T"),
+            *list_text("return array([", [f"broadcast_to({text}, rows)" for text in self.results(listing)], "]).T"),
         )
 
     def unpacked(self, inputs: Sequence[str], listing: Listing) -> Iterator[str]:
         """Write the lines that name the columns of a batch, the parameters and the number of rows."""
-        yield from _list("[", inputs, "] = batch.T")
-        yield from _list("[", self.parameters, "] = parameters")
+        some = "" if len(inputs) == len(self.inputs) else f"[:{len(inputs)}]"
+        yield from list_text("[", inputs, f"] = batch.T{some}")
+        yield from list_text("[", self.parameters, "] = parameters")
         yield "rows = len(batch)"
         if any(self.check(term).endswith(", zero)") for term in listing.checked):
             yield "zero = zeros(rows)"
@@ -229,7 +230,7 @@ class JaxSource(NumpySource):
 
 
 # What a name in the source must not be.
-_WORDS = frozenset(
+WORDS = frozenset(
     {
         *("batch", "parameters", "step", "predict", "rows", "outputs", "check", "zero", "mean_loss", "len"),
         *keyword.kwlist,
@@ -242,11 +243,12 @@ _WORDS = frozenset(
 # --- layout --------------------------------------------------------------------------------------------------------
 
 
-def _function(signature: str, *lines: str) -> str:
+def function_text(signature: str, *lines: str) -> str:
+    """Write a function: its first line and its body."""
     return "\n".join([f"def {signature}:", *indented(*lines), ""])
 
 
-def _imports(words: Mapping[str, str]) -> list[str]:
+def imports(words: Mapping[str, str]) -> list[str]:
     """Write the lines that import functions such as `numpy.power` under the words of the formulas."""
     modules: dict[str, list[str]] = {}
     for word, said in words.items():
@@ -262,7 +264,7 @@ def indented(*lines: str) -> list[str]:
     return [f"    {line}" for line in lines]
 
 
-def _list(before: str, items: Iterable[str], after: str) -> list[str]:
+def list_text(before: str, items: Iterable[str], after: str) -> list[str]:
     """Write a list, over several lines where it is long."""
     lines = [before]
     for item in items:
