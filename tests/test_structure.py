@@ -1,6 +1,7 @@
 """What holds for the package as a whole: which way the imports point, and that importing it is light."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import scalargrad
 
 PACKAGE = Path(scalargrad.__file__).parent
+README = PACKAGE.parent / "README.md"
 LAYERS = (
     ("primitives", "files", "markup", "messages"),
     ("rule", "rules"),
@@ -50,6 +52,16 @@ def test_imports_point_one_way(path):
     own = top_name(path)
     for imported in imports_of(path):
         assert imported == own or LAYER[imported] <= LAYER[own], f"{own} imports {imported}, which is above it"
+
+
+def test_the_layers_are_those_of_the_readme_and_of_the_tree():
+    """The rooms of the table, from top to bottom, and the small helpers of which the text below it speaks."""
+    _, table, below = re.split(r"\| room \| .*\n\|[-|]+\|\n((?:\|.*\n)+)", README.read_text(encoding="utf-8"))
+    rooms = [re.findall(r"`(\w+)/?`", row.split("|")[1]) for row in table.splitlines()]
+    helpers = set(re.findall(r"`(\w+)/?`", below.split("Imports point")[0]))
+    own = {name for modules in LAYERS for name in modules if name.startswith("__")}
+    assert rooms == [[name for name in modules if name not in helpers | own] for modules in LAYERS]
+    assert LAYER.keys() - {"__version__"} == {top_name(path) for path in modules()}  # that is a name in `__init__`
 
 
 def test_no_two_modules_import_each_other():

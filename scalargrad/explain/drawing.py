@@ -240,9 +240,10 @@ def draw(
     Without a `view` it is "quantities" where an operation below the root has a label, else "operations".
     Numbers have `digits` significant digits (0 to 17; 0 counts as 1). With `edges` each edge shows the derivative
     of its end with respect to its start, with `formulas` also where that number comes from. A leaf that is not
-    named in `inputs`, `parameters` or `targets` goes by the first letter of its label: w and b are parameters,
-    y and t targets, all others inputs. With `depth` only the nodes at most so many edges from the root are drawn.
-    With `leaf_per_use` a leaf is drawn once for each use, as one draws a recurrent weight.
+    named in `inputs`, `parameters` or `targets` goes by its label, where that is one letter with or without an
+    index: w and b are parameters, y and t targets, all others inputs. With `depth` only the nodes at most so
+    many edges from the root are drawn. With `leaf_per_use` a leaf is drawn once for each use, as one draws a recurrent
+    weight.
     The words are English or, with `lang` "zh", Chinese. Where numbers have changed since the graph was recorded, as by
     an update, the picture shows what is stored, and its caption says so. Raises ValueError for more than 500 nodes,
     unless `force` is set, and for `formulas` where numbers have changed.

@@ -122,7 +122,7 @@ def _from(part: str, content: str, first: Mapping[str, int]) -> str:
 
 def _number(value: float, digits: int) -> str:
     mantissa, _, exponent = f"{value + 0.0:.{digits}g}".partition("e")
-    return rf"{mantissa} \cdot 10^{{{int(exponent)}}}" if exponent else mantissa
+    return _latex.power_of_ten(mantissa, int(exponent)) if exponent else mantissa
 
 
 def _places(svg: str) -> dict[str, tuple[float, float]]:
