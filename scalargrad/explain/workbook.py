@@ -1,6 +1,6 @@
 """Write a graph as a live spreadsheet: change an input, and forward pass, backward pass and update follow.
 
-Reads the view of every operation, the roles, and the rules as a spreadsheet writes them.
+Reads the cells of the graph.
 """
 
 import io
@@ -9,24 +9,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..engine import Value, topological_order
+from ..engine import Value
 from ..files import write_whole
-from ..formulas import notation
-from ..formulas.excel import written
-from ..graph.chain_rule import backward
-from ..graph.changes import check_unchanged
-from ..graph.replay import record_again
+from ..formulas.notation import text
 from ..graph.roles import roles
-from ..graph.views import Operations
+from ..graph.tracing import trace
 from ..messages import catalogue
 from ..recording import as_float
+from .cells import AFTER, COLUMNS, RATE, TOP, VALUE, Rows
 from .drawing import LOOKS
 
-_LONGEST = 8000  # characters of one cell's formula, in Excel
-_RATE = "$B$1"
-_TOP = 3  # the row of the headings
-_COLUMNS = ("name", "role", "formula", "value", "first", "second", "gradient", "updated", "after")
-_VALUE, _FIRST, _GRADIENT, _UPDATED, _AFTER = "D", "E", "G", "H", "I"
+_GREEN = "#7fc97f"
 
 
 class Workbook:
@@ -63,10 +56,8 @@ def spreadsheet(
         import xlsxwriter
     except ImportError:
         raise RuntimeError("spreadsheet: needs XlsxWriter; `pip install 'scalargrad-edu[excel]'`") from None
-    check_unchanged(topological_order(root))
-    graph = _Graph(root, roles(root, inputs, parameters, targets), as_float(learning_rate))
-    words = catalogue("spreadsheet", lang)
-    content = io.BytesIO()
+    words, content = catalogue("spreadsheet", lang), io.BytesIO()
+    graph = Rows(trace(root, "operations"), roles(root, inputs, parameters, targets), as_float(learning_rate))
     book = xlsxwriter.Workbook(content, {"in_memory": True, "strings_to_formulas": False})
     for tab in ("graph", "blanks", "key"):
         _Tab(book, tab, graph, words).fill()
@@ -74,75 +65,31 @@ def spreadsheet(
     return Workbook(content.getvalue())
 
 
-class _Graph:
-    """The formulas of every cell, and the number that each comes to."""
-
-    def __init__(self, root: Value, role_of: dict[Value, str], rate: float) -> None:
-        self.view = Operations(root)
-        self.role_of = role_of
-        self.rate = rate
-        self.row = {node: number for number, node in enumerate(self.view.order, _TOP + 1)}
-        self.sums: dict[Value, list[str]] = {node: [] for node in self.view.order}
-        for node in reversed(self.view.order):
-            for column, parent in zip((_FIRST, "F"), node.parents):
-                self.sums[parent].append(f"{_GRADIENT}{self.row[node]}*{column}{self.row[node]}")
-        self.sums[root] = ["1"]
-        self.gradients = backward(self.view.order, self.view.edges)
-        steps = {node: rate * self.gradients[node] for node, role in role_of.items() if role == "parameter"}
-        self.updated = {node: node.data - step for node, step in steps.items()}
-        self.after = record_again(self.view.order, self.updated)
-
-    def cells(self, node: Value) -> dict[str, tuple[str, float]]:
-        """Give the formula and the number of each cell in a node's row."""
-        if self.role_of[node] == "number":
-            return {}
-        row = self.row[node]
-        found = {}
-        if node.op and node.parents:
-            here = {name: f"{_VALUE}{self.row[parent]}" for name, parent in zip("ab", node.parents)}
-            after = {name: f"{_AFTER}{self.row[parent]}" for name, parent in zip("ab", node.parents)}
-            found[_VALUE] = (written(node.op, 0, here), node.data)
-            for part, (column, parent) in enumerate(zip((_FIRST, "F"), node.parents), 1):
-                if self.role_of[parent] != "number":
-                    found[column] = (written(node.op, part, here | {"y": f"{_VALUE}{row}"}), node.partials[part - 1])
-            found[_AFTER] = (written(node.op, 0, after), self.after[node].data)
-        found[_GRADIENT] = ("+".join(self.sums[node]) or "0", self.gradients[node])
-        if node in self.updated:
-            found[_UPDATED] = (f"{_VALUE}{row}-{_RATE}*{_GRADIENT}{row}", self.updated[node])
-            found[_AFTER] = (f"{_UPDATED}{row}", self.updated[node])
-        if (longest := max(len(formula) for formula, _ in found.values())) > _LONGEST:
-            raise ValueError(
-                f"spreadsheet: {self.view.name(node)} is used too often: a formula of {longest} characters"
-            )
-        return found
-
-
 class _Tab:
     """One of the three tabs."""
 
-    def __init__(self, book: Any, tab: str, graph: _Graph, words: dict[str, str]) -> None:
+    def __init__(self, book: Any, tab: str, graph: Rows, words: dict[str, str]) -> None:
         self.tab, self.graph, self.words, self.book = tab, graph, words, book
         self.sheet = book.add_worksheet(words[tab])
         self.main, self.key = (f"'{words[name]}'!" for name in ("graph", "key"))
-        self.given = 0  # cells of the blanks' tab that are filled in already
+        self.cells = {node: graph.cells(node) for node in graph.view.order}
         self.bold = book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
 
     def fill(self) -> None:
-        sheet, top = self.sheet, _TOP - 1
+        sheet, top = self.sheet, TOP - 1
         sheet.write_string("A1", self.words["rate"], self.bold)
         if self.tab == "graph":
             sheet.write_number("B1", self.graph.rate, self._format("parameter", locked=False))
         else:
-            sheet.write_formula("B1", f"={self.main}{_RATE}", None, self.graph.rate)
-        for column, heading in enumerate(_COLUMNS):
+            sheet.write_formula("B1", f"={self.main}{RATE}", None, self.graph.rate)
+        for column, heading in enumerate(COLUMNS):
             sheet.write_string(top, column, self.words[heading], self.bold)
-        for node in self.graph.view.order:
+        for node in self.cells:
             self._row(node)
-        sheet.set_column("A:B", 14)
-        sheet.set_column("C:C", 28)
-        sheet.set_column("D:I", 16)
+        for columns, width in (("A:B", 14), ("C:C", 28), ("D:I", 16)):
+            sheet.set_column(columns, width)
         sheet.set_row(top, 32)
-        sheet.freeze_panes(_TOP, 1)
+        sheet.freeze_panes(TOP, 1)
         sheet.set_landscape()
         sheet.fit_to_pages(1, 0)  # one page wide, in print
         sheet.protect()  # without a password: it keeps a formula from being typed over by mistake
@@ -150,40 +97,36 @@ class _Tab:
             self._check()
 
     def _row(self, node: Value) -> None:
-        graph, sheet, row = self.graph, self.sheet, self.graph.row[node]
-        role, formula = graph.role_of[node], graph.view.formula(node)
-        shown = self._format(role)
-        sheet.write_string(f"A{row}", graph.view.name(node), shown)
-        sheet.write_string(f"B{row}", self.words[role], shown)
-        sheet.write_string(f"C{row}", notation.text(formula) if formula else "", shown)
-        cells = graph.cells(node)
-        if not node.parents and self.tab == "graph":
-            sheet.write_number(f"{_VALUE}{row}", node.data, self._format(role, locked=role == "number"))
-        elif not node.parents:
-            sheet.write_formula(f"{_VALUE}{row}", f"={self.main}{_VALUE}{row}", shown, node.data)
-            self.given += 1
-        if not node.parents and _AFTER not in cells:
-            sheet.write_formula(f"{_AFTER}{row}", f"={self.main}{_VALUE}{row}", shown, node.data)
-            self.given += 1
-        for column, (cell, number) in cells.items():
-            if self.tab == "graph":
-                sheet.write_formula(f"{column}{row}", f"={cell}", shown, number)
-            elif self.tab == "key":
-                sheet.write_formula(f"{column}{row}", f"={self.main}{column}{row}", shown, number)
+        sheet, row, role = self.sheet, self.graph.row[node], self.graph.role_of[node]
+        shown, formula = self._format(role), self.graph.view.formula(node)
+        for column, words in zip(
+            "ABC", (self.graph.view.name(node), self.words[role], text(formula) if formula else "")
+        ):
+            sheet.write_string(f"{column}{row}", words, shown)
+        for column, cell in self.cells[node].items():
+            place = f"{column}{row}"
+            if self.tab == "blanks" and cell.asked:
+                sheet.write_blank(place, None, self._format(role, locked=False))
+            elif self.tab == "graph" and isinstance(cell.content, float):
+                sheet.write_number(place, cell.content, self._format(role, locked=role == "number"))
             else:
-                sheet.write_blank(f"{column}{row}", None, self._format(role, locked=False))
+                content = cell.content if self.tab == "graph" else f"{self.main}{place}"
+                sheet.write_formula(place, f"={content}", shown, cell.number)
 
     def _check(self) -> None:
         """Let a blank turn green where it agrees with the key in four significant digits, and count those."""
         rows = self.graph.row
-        blanks = [f"{column}{rows[node]}" for node in rows for column in self.graph.cells(node)]
-        cell, area = blanks[0], f"D{_TOP + 1}:{_AFTER}{max(rows.values())}"
+        asked = [
+            (f"{column}{rows[node]}", cell.asked) for node, row in self.cells.items() for column, cell in row.items()
+        ]
+        blanks = [place for place, is_asked in asked if is_asked]
+        cell, area = blanks[0], f"{VALUE}{TOP + 1}:{AFTER}{max(rows.values())}"
         right = f"AND(ISNUMBER({cell}),ABS({cell}-{self.key}{cell})<=0.0005*ABS({self.key}{cell}))"
-        green = self.book.add_format({"bg_color": "#7fc97f", "bold": True})
+        green = self.book.add_format({"bg_color": _GREEN, "bold": True})
         where = {"multi_range": " ".join(blanks)}
         self.sheet.conditional_format(cell, {"type": "formula", "criteria": f"={right}", "format": green, **where})
         fits = f"(ABS({area}-{self.key}{area})<=0.0005*ABS({self.key}{area}))"
-        counted = f"=SUMPRODUCT(ISNUMBER({area})*{fits})-{self.given}"
+        counted = f"=SUMPRODUCT(ISNUMBER({area})*{fits})-{len(asked) - len(blanks)}"
         self.sheet.write_string("D1", self.words["right"], self.bold)
         self.sheet.write_formula("E1", counted, None, 0)
         self.sheet.write_string("F1", self.words["of"].format(count=len(blanks)))

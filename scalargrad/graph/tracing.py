@@ -5,6 +5,7 @@ Reads the views. Text, pictures and page show these records: none of them works 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import isfinite
 from typing import Literal, NamedTuple, overload
 
@@ -47,6 +48,10 @@ class Trace(NamedTuple):
     backward: list[BackwardStep]
     gradients: dict[Value, float]  # d root / d node, of this pass alone
     lang: str = "en"  # of the tables that a notebook shows
+
+    def updated(self, parameters: Iterable[Value], learning_rate: float) -> dict[Value, float]:
+        """Give what one step of gradient descent makes of the parameters; it changes nothing in the graph."""
+        return {node: node.data - learning_rate * self.gradients[node] for node in parameters}
 
     def __repr__(self) -> str:
         name = self.view.name(self.view.root)

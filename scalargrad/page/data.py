@@ -64,8 +64,7 @@ def graph_of(root: Value, inputs: Iterable[Value], parameters: Iterable[Value], 
 
 def describe(graph: Graph, learning_rate: float) -> dict[str, Any]:
     """Describe a graph in plain data, with the numbers that Python recorded and those after one update."""
-    gradients = trace(graph.root, "operations").gradients
-    moved = {node: node.data - learning_rate * gradients[node] for node in graph.parameters}
+    moved = trace(graph.root, "operations").updated(graph.parameters, learning_rate)
     return {
         "nodes": [_told(graph, node, known) for node, known in graph.nodes.items()],
         "recorded": _numbers(graph.nodes),
