@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
@@ -17,16 +18,27 @@ from scalargrad.teach.examples import EXAMPLES
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def compiled(folder, name, document):
+def compiled(folder, name, document, program="pdflatex"):
     """Run LaTeX, and count the pages that it made."""
-    program = shutil.which("pdflatex")
-    if not program or not shutil.which("kpsewhich") or subprocess.run(["kpsewhich", "tikz.sty"]).returncode:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("there is no LaTeX with TikZ and Beamer")
+    needed = ["tikz.sty", "beamer.cls", *(["ctex.sty"] if program == "xelatex" else [])]
+    there = shutil.which(program) and shutil.which("kpsewhich")
+    if not there or subprocess.run(["kpsewhich", *needed], stdout=subprocess.DEVNULL).returncode:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"there is no {program} with {', '.join(needed)}")
     (folder / f"{name}.tex").write_text(document, encoding="utf-8")
     command = [program, "-interaction=nonstopmode", "-halt-on-error", f"{name}.tex"]
-    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=120)
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=300)
     assert run.returncode == 0, run.stdout[-2000:]
     return int(re.search(r"Output written on \S+ \((\d+) pages?", run.stdout)[1])
+
+
+def by_program():
+    """The twenty pictures, under the first program that the head of each names."""
+    found = {"pdflatex": [], "xelatex": []}
+    for name, drawing in drawings().items():
+        head = drawing.pipe("tex", encoding="utf-8").splitlines()[0]
+        found[re.search(r"; for (\w+)", head)[1]].append((name, drawing))
+    assert [name for name, _ in found["xelatex"]] == ["Chinese words", "Chinese labels"]
+    return found.items()
 
 
 def network_drawing(name="two-output", **options):
@@ -37,14 +49,47 @@ def network_drawing(name="two-output", **options):
 
 @pytest.mark.thorough
 def test_latex_sets_every_picture(tmp_path):
-    """Chinese needs another LaTeX than pdflatex, and is left out here."""
-    shown = [drawing for name, drawing in drawings().items() if "Chinese" not in name]
-    for number, drawing in enumerate(shown):
-        drawing.write(tmp_path / f"picture{number}.tex")
-    pages = "\n\\newpage\n".join(rf"\input{{picture{number}}}" for number in range(len(shown)))
-    size = r"\usepackage[paperwidth=550cm,paperheight=100cm,margin=1cm]{geometry}"
-    document = rf"\documentclass{{article}}{size}\usepackage{{amsmath,tikz}}\begin{{document}}{pages}\end{{document}}"
-    assert compiled(tmp_path, "all", document) == len(shown) == 18
+    """Each with the packages that its own first line names."""
+    for program, pictures in by_program():
+        for number, (_, drawing) in enumerate(pictures):
+            drawing.write(tmp_path / f"picture{number}.tex")
+        pages = "\n\\newpage\n".join(rf"\input{{picture{number}}}" for number in range(len(pictures)))
+        size = r"\usepackage[paperwidth=550cm,paperheight=100cm,margin=1cm]{geometry}"
+        packages = rf"{size}\usepackage{{{named_packages(tmp_path / 'picture0.tex')}}}"
+        document = rf"\documentclass{{article}}{packages}\begin{{document}}{pages}\end{{document}}"
+        assert compiled(tmp_path, program, document, program) == len(pictures)
+
+
+def named_packages(path):
+    return re.search(r"\\usepackage\{([^}]*)\}", path.read_text("utf-8").splitlines()[0])[1]
+
+
+@pytest.mark.thorough
+def test_beamer_sets_every_picture_in_steps(tmp_path):
+    """Four slides of each: all 1150 were set once, which takes nine minutes."""
+    for program, pictures in by_program():
+        frames, expected = [], 0
+        for number, (_, drawing) in enumerate(pictures):
+            drawing.write_steps(tmp_path / f"steps{number}.tex")
+            count = len(drawing.shown.steps(1.0))
+            slides = sorted({1, count // 3, 2 * count // 3, count})
+            expected += len(slides)
+            chosen = ",".join(map(str, slides))
+            frames.append(rf"\begin{{frame}}<{chosen}>\input{{steps{number}}}\end{{frame}}")
+        packages = rf"\usepackage{{{named_packages(tmp_path / 'steps0.tex')}}}"
+        document = [r"\documentclass{beamer}", packages, r"\begin{document}", *frames, r"\end{document}"]
+        assert compiled(tmp_path, f"talk-{program}", "\n".join(document), program) == expected
+
+
+@pytest.mark.thorough
+def test_beamer_makes_a_slide_of_each_step_of_the_documents_network(tmp_path):
+    drawing = network_drawing()
+    drawing.write_steps(tmp_path / "steps.tex")
+    document = r"""\documentclass{beamer}\usepackage{amsmath,tikz}\begin{document}
+    \begin{frame}\input{steps}\end{frame}\end{document}"""
+    passes = trace(drawing.shown.view.root, "quantities")
+    computed = sum(1 for node in passes.view.order if node.parents)
+    assert compiled(tmp_path, "talk", document) == 1 + computed + 1 + len(passes.backward) + 1 == 44
 
 
 @pytest.mark.thorough
@@ -130,10 +175,19 @@ def test_the_last_step_but_one_shows_all_that_the_picture_shows(tmp_path):
     assert visible(frames[-2].read_text("utf-8"))[0][:-1] == whole
 
 
-def test_steps_of_a_part_and_in_other_formats_are_refused(tmp_path):
+def test_a_part_has_the_steps_that_show_something_in_it(tmp_path):
     root = network(2, 2, 1)
-    with pytest.raises(ValueError, match="the steps need the whole graph"):
-        draw(root, depth=2).write_steps(tmp_path / "graph.svg")
+    part, whole = draw(root, depth=3), draw(root)
+    assert 1 < len(part.shown.names) < len(whole.shown.names)
+    frames = part.write_steps(tmp_path / "graph.svg")
+    assert 1 < len(frames) < len(whole.shown.steps(1.0))
+    seen = [visible(path.read_text("utf-8"))[0][:-1] for path in frames]
+    assert all(len(before) < len(after) for before, after in pairwise(seen))  # each step shows something more
+    assert seen[-1] == visible(part.pipe(encoding="utf-8"))[0]  # no parameter is in it, and so no update
+
+
+def test_steps_in_other_formats_are_refused(tmp_path):
+    root = network(2, 2, 1)
     with pytest.raises(ValueError, match="written as svg, png or tex, not as 'pdf'"):
         draw(root).write_steps(tmp_path / "graph.pdf")
     assert not list(tmp_path.iterdir())

@@ -90,12 +90,13 @@ class Shown(NamedTuple):
         ]
 
     def steps(self, learning_rate: float) -> list[Step]:
-        """List the steps of both passes and of the update; raise ValueError where the picture shows only a part."""
-        if len(self.names) < len(self.view.order):
-            raise ValueError("draw: the steps need the whole graph, and this picture shows a part of it")
+        """List the steps of both passes and of the update."""
         kind = "operations" if self.operations else "quantities"
-        parameters = [node for node, role in self.role_of.items() if role == "parameter"]
-        return steps_of(self.view.root, kind, self.names, parameters, learning_rate, self.lang)
+        return steps_of(self.view.root, kind, self.names, self.parameters(), learning_rate, self.lang)
+
+    def parameters(self) -> list[Value]:
+        """List the parameters in the picture."""
+        return [node for node in self.names if self.role_of[node] == "parameter"]
 
 
 class Drawing(graphviz.Digraph):  # type: ignore[misc]
@@ -142,7 +143,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
 
         An svg or png is written once for each step, as graph-01.svg, graph-02.svg and so on, all of the same size,
         what is new in bold and its formula below; a tex is one file, in which Beamer makes a slide of each step.
-        Raises as `write`, and ValueError for another format and for a picture of a part of the graph.
+        Raises as `write`, and ValueError for another format.
         """
         target, steps = Path(path), self.shown.steps(learning_rate)
         kind = target.suffix.removeprefix(".").lower()
@@ -153,8 +154,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
             return [write_whole(target, self._tikz(svg, steps))]
         from .series import frames
 
-        parameters = [node for node, role in self.shown.role_of.items() if role == "parameter"]
-        new = {node: node.data - learning_rate * node.grad for node in parameters}
+        new = {node: node.data - learning_rate * node.grad for node in self.shown.parameters()}
         updated = {self.shown.names[node]: _number(number, self.shown.digits) for node, number in new.items()}
         width = max(2, len(str(len(steps))))
         written = []

@@ -23,27 +23,32 @@ class Step(NamedTuple):
 def steps_of(
     root: Value, view: str, names: Mapping[Value, str], parameters: list[Value], learning_rate: float, lang: str
 ) -> list[Step]:
-    """List the steps: the leaves, a value each, a contribution along an edge each, and the update at once."""
+    """List the steps: the leaves, a value each, a contribution along an edge each, and the update at once.
+
+    Where `names` has a part of the graph only, these are the steps of both passes that show something in that part.
+    """
     passes = trace(root, view)
     name = passes.view.name
-    leaves = [node for node in passes.view.order if not node.parents]
-    found = [Step(tuple(f"{names[leaf]} value" for leaf in leaves), say("steps", "leaves", lang))]
+    leaves = [node for node in passes.view.order if not node.parents and node in names]
+    found = [Step(tuple(f"{names[leaf]} value" for leaf in leaves), say("steps", "leaves", lang))] if leaves else []
     for step in passes.forward:
-        if formula := passes.view.formula(step.node):
+        if step.node in names and (formula := passes.view.formula(step.node)):
             words = f"{name(step.node)} = {notation.text(formula)} = {step.value:.6g}"
             found.append(Step((f"{names[step.node]} value",), words))
     top = name(root)
     found.append(Step((f"{names[root]} grad",), f"d{top}/d{top} = 1"))
     for contribution in passes.backward:
         node, parent = contribution.node, contribution.parent
-        if is_number(parent):
+        if is_number(parent) or parent not in names:
             continue
         numbers = f"{contribution.upstream:.6g} * {contribution.local:.6g} = {contribution.contribution:.6g}"
         total = "" if contribution.total == contribution.contribution else f", {contribution.total:.6g}"
         words = f"d{top}/d{name(node)} * d{name(node)}/d{name(parent)} = {numbers}"
         words += say("steps", "sum", lang, total=total.removeprefix(", ")) if total else ""
+        edge = (f"{names[node]}.{contribution.edge}",) if node in names else ()
         done = (f"{names[parent]} grad",) if contribution.complete else ()
-        found.append(Step((f"{names[node]}.{contribution.edge}", *done), words))
+        if edge or done:
+            found.append(Step((*edge, *done), words))
     if parameters:
         new = tuple(f"{names[parameter]} updated" for parameter in parameters)
         found.append(Step(new, say("steps", "update", lang, rate=f"{learning_rate:g}")))

@@ -25,6 +25,7 @@ _SHAPES = {
     "loss": "double, very thick",
 }
 _DIGITS = dict(zip("0123456789", ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]))
+_LAST_OF_PDFLATEX = "\u017f"  # the Latin letters; what comes after them needs fonts of Unicode
 _latex = LaTeX()
 
 
@@ -36,11 +37,19 @@ def tikz(svg: str, shown: Shown, steps: Sequence[Step] = ()) -> str:
     first = {part: number for number, step in reversed(list(enumerate(steps, 1))) for part in step.new}
     picture = _picture(svg, shown, first)
     if not steps:
-        return _styles() + picture
+        return _head("", picture) + _styles() + picture
     words = [
         rf"\only<{number}>{{\footnotesize\texttt{{{escaped(step.words)}}}}}%" for number, step in enumerate(steps, 1)
     ]
-    return _styles() + "\n".join([r"\resizebox{\linewidth}{!}{%", picture.rstrip() + "}", "", r"\medskip", *words, ""])
+    slides = "\n".join([r"\resizebox{\linewidth}{!}{%", picture.rstrip() + "}", "", r"\medskip", *words, ""])
+    return _head("a frame of the class beamer, in ", slides) + _styles() + slides
+
+
+def _head(where: str, content: str) -> str:
+    r"""Say at the top where the file is \input, and what compiles it."""
+    plain = max(content) <= _LAST_OF_PDFLATEX
+    packages, programs = ("", "pdflatex, xelatex or lualatex") if plain else (",ctex", "xelatex or lualatex")
+    return rf"% \input this in {where}a document with \usepackage{{amsmath,tikz{packages}}}; for {programs}." + "\n"
 
 
 def numbers(shown: Shown) -> str:
