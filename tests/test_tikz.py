@@ -177,7 +177,7 @@ def test_the_last_step_but_one_shows_all_that_the_picture_shows(tmp_path):
 
 def test_a_part_has_the_steps_that_show_something_in_it(tmp_path):
     root = network(2, 2, 1)
-    part, whole = draw(root, depth=3), draw(root)
+    part, whole = draw(root, "operations", depth=3), draw(root, "operations")
     assert 1 < len(part.shown.names) < len(whole.shown.names)
     frames = part.write_steps(tmp_path / "graph.svg")
     assert 1 < len(frames) < len(whole.shown.steps(1.0))
