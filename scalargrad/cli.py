@@ -18,7 +18,7 @@ from . import __version__
 from .engine import Value
 from .explain.typed import read_numbers, record_expression
 from .files import write_whole
-from .graph.views import VIEWS
+from .graph.views import LAYERS, VIEWS
 from .messages import LANGUAGES, language_of_locale, say
 from .teach.examples import EXAMPLES, step
 from .teach.walkthrough import walkthrough
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_formula(draw)
     _add_out(draw, "graph.svg")
     chosen = "default: quantities where a formula but the last has a name, else operations"
-    draw.add_argument("--view", choices=VIEWS, help=chosen)
+    draw.add_argument("--view", choices=(*VIEWS, LAYERS), help=chosen)
     draw.add_argument("--digits", type=int, default=4, metavar="N", help="significant digits (default: 4)")
     draw.add_argument("--scale", type=_number, metavar="N", help="of a png: 96 x N dots per inch (default: 1.5)")
     draw.add_argument("--steps", action="store_true", help="a picture (svg, png) or a Beamer slide (tex) for each step")
@@ -316,7 +316,7 @@ def _draw(options: argparse.Namespace) -> None:
         written = drawing.write_steps(options.out, options.learning_rate, options.scale)
     else:
         written = [drawing.write(options.out, options.scale)]
-    if options.out.suffix == ".tex":
+    if options.out.suffix == ".tex" and options.view != LAYERS:
         from .explain.tikz import numbers
 
         written.append(write_whole(options.out.with_name("numbers.tex"), numbers(drawing.shown)))

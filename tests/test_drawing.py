@@ -288,8 +288,8 @@ def test_negative_depth():
 
 
 def test_unknown_view():
-    with pytest.raises(ValueError, match="got 'layers'"):
-        draw(neuron(), "layers")
+    with pytest.raises(ValueError, match="got 'boxes'"):
+        draw(neuron(), "boxes")
 
 
 # --- rendering -----------------------------------------------------------------------------------------------------

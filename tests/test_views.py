@@ -136,7 +136,7 @@ def test_roles_go_by_what_is_given_and_else_by_the_first_letter():
 
 
 def test_an_unknown_view_is_refused():
-    with pytest.raises(ValueError, match='view: needs "operations" or "quantities", got \'all\''):
+    with pytest.raises(ValueError, match='view: needs "operations", "quantities" or "layers", got \'all\''):
         view_of(Value(1.0), "all")
 
 

@@ -25,8 +25,9 @@ from ..files import write_whole
 from ..formulas import notation
 from ..formulas.labels import label_parts
 from ..graph.changes import changed, check_unchanged
+from ..graph.layers import Layers
 from ..graph.roles import roles
-from ..graph.views import Operations, View, view_of
+from ..graph.views import LAYERS, Operations, View, view_of
 from ..messages import language_of_locale, say
 from ..recording import CONSTANT
 from . import rendering
@@ -37,6 +38,7 @@ from .widths import inches
 LARGEST = 500  # nodes; a larger graph takes minutes to lay out, and nobody can read it
 LARGEST_IN_NOTEBOOK = 100  # nodes; drawn unasked, so it has to be quick
 _MOST_NAMES = 3  # of what has changed, in a caption
+_MOST_FOR_LAYERS = 50_000  # nodes; looking for layers among more takes longer than a refusal should
 
 
 class Look(NamedTuple):
@@ -155,7 +157,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         from .series import frames
 
         new = {node: node.data - learning_rate * node.grad for node in self.shown.parameters()}
-        updated = {self.shown.names[node]: _number(number, self.shown.digits) for node, number in new.items()}
+        updated = {self.shown.names[node]: number_text(number, self.shown.digits) for node, number in new.items()}
         width = max(2, len(str(len(steps))))
         written = []
         for number, frame in enumerate(frames(svg, steps, self.shown.edges(), updated), 1):
@@ -235,7 +237,7 @@ def draw(
     force: bool = False,
     lang: str = "en",
 ) -> Drawing:
-    """Draw the graph under `root`: its "operations", or its labelled "quantities".
+    """Draw the graph under `root`: its "operations", its labelled "quantities", or its "layers" as matrices.
 
     Without a `view` it is "quantities" where an operation below the root has a label, else "operations".
     Numbers have `digits` significant digits (0 to 17; 0 counts as 1). With `edges` each edge shows the derivative
@@ -256,15 +258,22 @@ def draw(
         raise ValueError(f"draw: needs digits from 0 to 17, got {digits}")
     if depth is not None and index(depth) < 0:
         raise ValueError(f"draw: needs a depth of 0 or more, got {depth}")
-    shown = view_of(root, view)
-    operations = isinstance(shown, Operations)
     if formulas:
         check_unchanged(topological_order(root))
+    if view == LAYERS:
+        from .layer_drawing import draw_layers
+
+        layers = Layers(root, inputs, parameters, targets)
+        chosen: dict[str, Any] = {"edges": edges, "formulas": formulas, "depth": depth, "legend": legend}
+        drawn = draw_layers(layers, digits=digits, force=force, lang=lang, **chosen)
+        _add_captions(drawn, topological_order(root), [], lambda node: node.label, digits, lang)
+        return drawn
+    shown = view_of(root, view)
+    operations = isinstance(shown, Operations)
     nodes = shown.order if depth is None else _near_root(shown, depth)
-    if len(nodes) > LARGEST and not force:
-        raise ValueError(_too_large(shown, len(nodes)))
+    check_size(len(nodes), force, lambda: _fewer(shown, len(nodes)))
     role_of = roles(root, inputs, parameters, targets)
-    drawing = Drawing(format="svg", graph_attr=_GRAPH | _FONT, node_attr=_NODE | _FONT, edge_attr=_EDGE | _FONT)
+    drawing = Drawing(format="svg", **attributes())
     names = {node: f"n{position}" for position, node in enumerate(nodes)}
     copies = _copies(shown, names) if leaf_per_use else {node: [name] for node, name in names.items()}
     for node in nodes:
@@ -280,15 +289,10 @@ def draw(
     if legend:
         _add_legend(drawing, lang, [role for role in LOOKS if any(role_of[node] == role for node in nodes)])
     captions = []
-    if not any(node.grad for node in shown.order):
-        captions.append(say("drawing", "not run", lang))
     if len(nodes) < len(shown.order):
         captions.append(say("drawing", "depth", lang, shown=len(nodes), count=len(shown.order), depth=depth))
     captions += [say("drawing", f"told apart.{mark}", lang) for mark in _marks(shown, nodes)]
-    if altered := changed(topological_order(root)):
-        captions.append(_told(shown, altered, digits, lang))
-    if captions:
-        drawing.attr(label="\\n".join(captions))
+    _add_captions(drawing, topological_order(root), captions, shown.name, digits, lang)
     drawing.shown = Shown(shown, operations, names, role_of, digits, lang)
     drawing.names = frozenset(shown.name(node) for node in nodes if node.label)
     drawing.title = say("drawing", "title", lang, root=shown.name(root), count=len(nodes))
@@ -302,9 +306,10 @@ def in_notebook(value: Value, lang: str = "") -> dict[str, str]:
     if count <= LARGEST_IN_NOTEBOOK:
         picture = draw(value, lang=lang or language_of_locale()).in_notebook(unasked=True)
         return picture | {"text/plain": words}
+    layers = "".join(f"draw(..., {proposal}), " for proposal in _as_layers(value, count))
     return markup.sentence(
         f"{words}: {count} nodes are too many to draw unasked (the limit is {LARGEST_IN_NOTEBOOK}); "
-        "draw(...) draws it where it is asked to, and draw(..., depth=5) a part of it"
+        f"{layers}draw(...) draws it where it is asked to, and draw(..., depth=5) a part of it"
     )
 
 
@@ -312,10 +317,10 @@ def _in_words(view: View, nodes: list[Value], role_of: Mapping[Value, str], digi
     """Say what the picture shows, for those who hear it: each quantity, and the edges that lead to it."""
     told = []
     for node in nodes:
-        values = {"value": _number(node.data, digits), "gradient": _number(node.grad, digits)}
+        values = {"value": number_text(node.data, digits), "gradient": number_text(node.grad, digits)}
         role = say("drawing", f"role.{role_of[node]}", lang)
         words = say("drawing", "in words", lang, name=view.name(node), role=role, **values)
-        edges = [(view.name(edge.parent), _number(edge.derivative, digits)) for edge in view.edges(node)]
+        edges = [(view.name(edge.parent), number_text(edge.derivative, digits)) for edge in view.edges(node)]
         from_ = [say("drawing", "edge in words", lang, name=name, derivative=number) for name, number in edges]
         told.append(f"{words} {' '.join(from_)}".strip())
     return "\n".join(told)
@@ -332,12 +337,42 @@ def _marks(view: View, nodes: Iterable[Value]) -> list[str]:
     return sorted(found, reverse=True)
 
 
-def _told(view: View, altered: list[list[Value]], digits: int, lang: str) -> str:
+def attributes() -> dict[str, dict[str, str]]:
+    """Give what all pictures have in common."""
+    return {"graph_attr": _GRAPH | _FONT, "node_attr": _NODE | _FONT, "edge_attr": _EDGE | _FONT}
+
+
+def check_size(count: int, force: bool, fewer: Callable[[], str]) -> None:
+    """Raise ValueError, with what to draw instead, for more than anybody can read."""
+    if count > LARGEST and not force:
+        raise ValueError(
+            f"draw: {count} nodes are too many to read (the limit is {LARGEST}); "
+            f"draw less, with {fewer()}, or all of it with force=True"
+        )
+
+
+def _add_captions(
+    drawing: Drawing,
+    order: list[Value],
+    captions: list[str],
+    name: Callable[[Value], str],
+    digits: int,
+    lang: str,
+) -> None:
+    """Write below a picture what its reader has to know."""
+    if not any(node.grad for node in order):
+        captions = [say("drawing", "not run", lang), *captions]
+    if altered := changed(order):
+        captions.append(_told(name, altered, digits, lang))
+    if captions:
+        drawing.attr(label="\\n".join(captions))
+
+
+def _told(name: Callable[[Value], str], altered: list[list[Value]], digits: int, lang: str) -> str:
     """Say which numbers have changed since the graph was recorded: one of each list has."""
     either = say("drawing", "or", lang)
     names = [
-        either.join(view.name(node) if node.label else _number(node.data, digits) for node in nodes)
-        for nodes in altered
+        either.join(name(node) if node.label else number_text(node.data, digits) for node in nodes) for nodes in altered
     ]
     told = ", ".join(names[:_MOST_NAMES]) + ", …" * (len(names) > _MOST_NAMES)
     return _in_plain(say("drawing", "changed", lang, names=told))
@@ -356,27 +391,39 @@ def _near_root(view: View, depth: int) -> list[Value]:
     return [node for node in view.order if node in near]
 
 
-def _too_large(view: View, count: int) -> str:
+def _fewer(view: View, count: int) -> str:
+    """Say how the graph can be drawn with fewer nodes."""
+    proposals = [*_as_layers(view.root, count), "a smaller root", "depth=5"]
     labelled = sum(1 for node in view.order if node.label or node is view.root)
-    fewer = f'view="quantities" ({labelled} nodes), ' if view.kind == "operations" and 1 < labelled < count else ""
-    return (
-        f"draw: {count} nodes are too many to read (the limit is {LARGEST}); "
-        f"draw less, with {fewer}a smaller root or depth=5, or all of it with force=True"
-    )
+    if view.kind == "operations" and 1 < labelled < count:
+        proposals.insert(-2, f'view="quantities" ({labelled} nodes)')
+    return " or ".join([", ".join(proposals[:-1]), proposals[-1]])
+
+
+def _as_layers(root: Value, count: int) -> list[str]:
+    """Propose the view of layers, where it makes the graph much smaller."""
+    if count > _MOST_FOR_LAYERS:
+        return ['view="layers"']
+    boxes = len(Layers(root).boxes)
+    return [f'view="layers" ({boxes} boxes)'] if boxes < min(count / 3, LARGEST) else []
 
 
 def _lines(node: Value, title: str, digits: int, lang: str) -> list[str]:
     """Write what a node says, line by line."""
     if node.op is CONSTANT and not node.label:
-        return [_number(node.data, digits)]
+        return [number_text(node.data, digits)]
     value, gradient = say("drawing", "value", lang), say("drawing", "gradient", lang)
-    return [*title.splitlines(), f"{value} {_number(node.data, digits)}", f"{gradient} {_number(node.grad, digits)}"]
+    return [
+        *title.splitlines(),
+        f"{value} {number_text(node.data, digits)}",
+        f"{gradient} {number_text(node.grad, digits)}",
+    ]
 
 
-def _number(value: float, digits: int) -> str:
+def number_text(value: float, digits: int) -> str:
     """Write a number with so many significant digits, and one of ordinary size without an exponent.
 
-    >>> _number(0.00704002, 4), _number(123456.7, 4), _number(-0.0, 4)
+    >>> number_text(0.00704002, 4), number_text(123456.7, 4), number_text(-0.0, 4)
     ('0.00704', '123457', '0')
     """
     written = f"{value + 0.0:.{digits}g}"
@@ -387,11 +434,11 @@ def _add_node(drawing: Drawing, name: str, role: str, symbol: str, lines: list[s
     look = LOOKS[role]
     shape, style = (look.shape, "filled") if symbol or look.shape != "Mrecord" else ("box", "filled,rounded")
     if shape == "Mrecord":  # the symbol stands in a compartment of its own
-        label = f"{_in_record(symbol)}|{_escaped(lines, _in_record)}"
+        label = f"{in_record(symbol)}|{_escaped(lines, in_record)}"
     else:
         label = _escaped([symbol, *lines] if symbol else lines)
     # Graphviz measures with the fonts that are here, or guesses without any; the reader's may be wider.
-    width = max([0.4 if role == "number" else 0.75, *(look.slack * _width(line) for line in lines)])
+    width = max([0.4 if role == "number" else 0.75, *(look.slack * width_of(line) for line in lines)])
     drawing.node(
         name,
         graphviz.nohtml(label),
@@ -430,7 +477,7 @@ def _add_edges(
     for position, edge in enumerate(found):
         if edge.parent not in names:
             continue
-        lines = [_number(edge.derivative, digits)] if edges and edge.parent.op is not CONSTANT else []
+        lines = [number_text(edge.derivative, digits)] if edges and edge.parent.op is not CONSTANT else []
         if lines and written and (text := notation.text(written[position])) != lines[0]:
             lines = [text, f"= {lines[0]}"]
         drawing.edge(
@@ -448,7 +495,8 @@ def _add_legend(drawing: Drawing, lang: str, shown: list[str]) -> None:
     drawing.subgraph(column)
 
 
-def _width(line: str) -> float:
+def width_of(line: str) -> float:
+    """Give the inches that a line needs, with room at both sides."""
     return inches(line, _FONT_SIZE) + _MARGINS
 
 
@@ -464,7 +512,8 @@ def _in_plain(text: str) -> str:
     return "".join(_PLAIN.get(sign, sign) for sign in _UNENCODABLE.sub("\ufffd", text))
 
 
-def _in_record(text: str) -> str:
+def in_record(text: str) -> str:
+    """Write text as it is in the label of a record."""
     return "".join(_RECORD.get(sign, sign) for sign in _in_plain(text))
 
 

