@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import chain, groupby
+from itertools import groupby
 from typing import Any, NamedTuple, TypeAlias
 
 from ..engine import Value
@@ -32,6 +32,7 @@ VARIES = {  # which of the factors of a term do
 }
 
 _LANES = 8  # numbers side by side; the widest vector of today's machines
+_CLOSE = 1.05  # so many lanes for a number: no other way to cut a table is much better
 _ADD, _SUB, _MUL, _NEG = (RULES[name] for name in ("add", "sub", "mul", "neg"))
 
 
@@ -120,23 +121,19 @@ class Scalars:
         """Count how often each value is used in both passes, at least; a result counts as used twice."""
         uses = [0] * len(self._order)
         position, needed = self._position, self._needed
-        mentions: dict[Rule, list[tuple[int, int, int]]] = {}
+        counts: dict[Any, tuple[int, int, int]] = {}
         for place, node in enumerate(self._order):
             if (a := node._a) is None:
                 continue
-            rule = node.op
-            assert rule is not None  # it has parents
-            if rule not in mentions:
-                mentions[rule] = [_mentioned(text) for text in rule.partials]
-            parents = [position[a]] if node._b is None else [position[a], position[node._b]]
-            in_partials = mentions[rule]
-            for parent in parents:
-                uses[parent] += 1
-            for to, mentioned in zip(parents, in_partials):
-                if needed[to]:
-                    for slot, parent in enumerate(parents):
-                        uses[parent] += mentioned[slot]
-                    uses[place] += mentioned[2]
+            at_a, at_b = position[a], None if node._b is None else position[node._b]
+            key = node.op, needed[at_a], at_b is not None and needed[at_b]
+            if (found := counts.get(key)) is None:
+                assert node.op is not None  # it has parents
+                found = counts[key] = _uses(node.op, *key[1:])
+            uses[at_a] += found[0]
+            if at_b is not None:
+                uses[at_b] += found[1]
+            uses[place] += found[2]
         for node in results:
             uses[position[node]] += 2
         return uses
@@ -334,7 +331,9 @@ class Scalars:
             if not products:
                 blocks.append(self._one_row(pattern, gradients))
                 continue
-            tables = min((self._tables(pattern, gradients, products, swap) for swap in (False, True)), key=_lanes)
+            tables = self._tables(pattern, gradients, products, swap=False)
+            if _lanes(tables) > _CLOSE * len(gradients):
+                tables = min(tables, self._tables(pattern, gradients, products, swap=True), key=_lanes)
             most = 4 * _LANES + 4 * len(gradients) if len(products) == 1 else 1.4 * len(gradients)
             if _lanes(tables) > most:  # no table: each gradient is a scalar of its own
                 summed = [(p, [self._term(0, self._sum(terms, p))]) for p, terms in gradients]
@@ -390,19 +389,20 @@ class Scalars:
 
     # --- the groups ----------------------------------------------------------------------------------------------
 
-    def needed_for(self, scalars: Iterable[int]) -> set[int]:
-        """Find all that some scalars are computed from, themselves included."""
-        needed = set(scalars)
-        waiting = list(needed)
-        while waiting:
-            definition = self.definitions[waiting.pop()]
-            if isinstance(definition, Formula):
-                found: Iterable[int] = definition.operands
-            else:
-                found = chain.from_iterable(term[1:] for term in definition or ())
-            new = set(found) - needed - {NONE}
-            needed |= new
-            waiting += new
+    def needed_for(self, scalars: Iterable[int]) -> bytearray:
+        """Mark all that some scalars are computed from, themselves included."""
+        needed = bytearray(len(self.numbers) + 1)  # the last is marked where there is no second factor: NONE
+        for scalar in scalars:
+            needed[scalar] = True
+        definitions = self.definitions
+        for scalar in range(len(definitions) - 1, -1, -1):  # what one is computed from was there before it
+            if needed[scalar] and (definition := definitions[scalar]) is not None:
+                if isinstance(definition, Formula):
+                    for operand in definition.operands:
+                        needed[operand] = True
+                else:
+                    for _, a, b in definition:
+                        needed[a] = needed[b] = True
         return needed
 
     def groups(self, varying: bool) -> list[Group]:
@@ -435,10 +435,13 @@ def segments(pattern: bytes) -> list[tuple[int, int, int]]:
     return runs
 
 
-def _mentioned(text: str) -> tuple[int, int, int]:
-    """Tell which of a, b and y a formula mentions."""
-    words = set(re.findall(r"\b[aby]\b", text))
-    return tuple(int(slot in words) for slot in "aby")  # type: ignore[return-value]
+def _uses(rule: Rule, *needed: bool) -> tuple[int, int, int]:
+    """Count how often an operation uses a, b and y: its value, and those local derivatives that are needed."""
+    uses = [1, 1, 0]
+    for partial, is_needed in zip(rule.partials, needed):
+        words = set(re.findall(r"\b[aby]\b", partial)) if is_needed else ()
+        uses = [count + (slot in words) for count, slot in zip(uses, "aby")]
+    return uses[0], uses[1], uses[2]
 
 
 def _lanes(blocks: Iterable[Block]) -> int:

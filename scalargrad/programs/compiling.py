@@ -252,11 +252,10 @@ class Program:
         agree to nine digits. Raises what the call raises.
         """
         loss, gradients = self([row])
-        names = ["loss", *(f"gradient of {node.label or node!r}" for node in self._graph.parameters)]
         allowed = _TOLERANCE * max(1.0, *map(abs, recorded))
-        for name, expected, got in zip(names, recorded, [loss, *gradients]):
+        for node, expected, got in zip([None, *self._graph.parameters], recorded, [loss, *gradients]):
             if not abs(expected - got) <= allowed:
-                return name, expected, got
+                return "loss" if node is None else f"gradient of {node.label or node!r}", expected, got
         return None
 
     def _check_itself(self) -> None:

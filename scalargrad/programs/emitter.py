@@ -52,7 +52,11 @@ class _Path(NamedTuple):
 
 def nodes_of(roots: Iterable[Value]) -> list[Value]:
     """List the nodes under several roots, parents first."""
-    return list(dict.fromkeys(chain.from_iterable(map(topological_order, roots))))
+    found: dict[Value, None] = {}
+    for root in roots:
+        if root not in found:  # then so is all that is under it
+            found.update(dict.fromkeys(topological_order(root)))
+    return list(found)
 
 
 def names_of(nodes: Iterable[Value], spare: Mapping[Value, str], reserved: Collection[str]) -> dict[Value, str]:

@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain
+from operator import or_
 from typing import NamedTuple
 
 from ..formulas.source import Formulas
@@ -148,20 +149,19 @@ class _Tables:
         looked_at = [*scalars.checked, *scalars.outputs, scalars.root]
         self._read_once(self.at[scalar] for scalar in looked_at if not scalars.varies[scalar])
 
-        def plan(columns: int, outputs: Sequence[int], also: Iterable[int], blocks: Sequence[list[int]]) -> int:
+        def plan(columns: int, outputs: Sequence[int], needed: bytearray, blocks: Sequence[list[int]]) -> int:
             """Write the words of one way to run the program, for all groups that it needs, and give their place."""
-            needed = scalars.needed_for([*outputs, *also])
             lists = [
                 list(
                     chain.from_iterable(
-                        w for w, group in zip(words[where], groups) if not needed.isdisjoint(group.members)
+                        w for w, group in zip(words[where], groups) if any(map(needed.__getitem__, group.members))
                     )
                 )
                 for where, groups in (("once", once), ("each", each))
             ]
             lists += blocks
             for varies in (True, False):
-                checked = [check for check in scalars.checked if check in needed and scalars.varies[check] == varies]
+                checked = [check for check in scalars.checked if needed[check] and scalars.varies[check] == varies]
                 lists.append([self.at[check] for check in checked])
             for varies in (True, False):
                 found = [(i, self.at[result]) for i, result in enumerate(outputs) if scalars.varies[result] == varies]
@@ -176,10 +176,12 @@ class _Tables:
             self.words[start : start + len(header)] = array("i", header)
             return start
 
+        for_step, for_outputs = scalars.needed_for([scalars.root, *summed]), scalars.needed_for(scalars.outputs)
+        for_both = bytearray(map(or_, for_step, for_outputs))
         self.plans = {
-            "step": plan(len(graph.inputs), [], [scalars.root, *summed], blocks),
-            "predict": plan(graph.columns, scalars.outputs, [], [[]] * len(blocks)),
-            "both": plan(len(graph.inputs), scalars.outputs, [scalars.root, *summed], blocks),
+            "step": plan(len(graph.inputs), [], for_step, blocks),
+            "predict": plan(graph.columns, scalars.outputs, for_outputs, [[]] * len(blocks)),
+            "both": plan(len(graph.inputs), scalars.outputs, for_both, blocks),
         }
 
     def _places(self, once: list[Group], each: list[Group]) -> list[int]:

@@ -32,7 +32,7 @@ class ProgramGraph:
     @cached_property
     def columns(self) -> int:
         """How many columns the outputs need: the inputs after these may be left off."""
-        needed = set(nodes_of(self.outputs))
+        needed = set(self.order if self.root in self.outputs else nodes_of(self.outputs))
         return max((index for index, node in enumerate(self.inputs, 1) if node in needed), default=1)
 
     @cached_property
