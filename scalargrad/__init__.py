@@ -4,31 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import copying as copying
+from . import functions
 from .engine import Value, topological_order
-from .functions import (
-    arctan,
-    cos,
-    cosh,
-    elu,
-    exp,
-    expm1,
-    leaky_relu,
-    log,
-    log1p,
-    logaddexp,
-    maximum,
-    minimum,
-    operation,
-    relu,
-    sigmoid,
-    sin,
-    sinh,
-    softplus,
-    sqrt,
-    square,
-    tan,
-    tanh,
-)
+from .functions import *  # noqa: F403  the operations by name: its `__all__`
 
 if TYPE_CHECKING:
     from .explain.derivation import derive
@@ -96,35 +74,14 @@ Value._repr_mimebundle_ = _in_notebook  # type: ignore[attr-defined]  # a notebo
 
 __all__ = [
     "Value",
-    "arctan",
     "check_gradients",
     "compile",
-    "cos",
-    "cosh",
     "derive",
     "draw",
-    "elu",
-    "exp",
-    "expm1",
     "gradients",
-    "leaky_relu",
-    "log",
-    "log1p",
-    "logaddexp",
-    "maximum",
-    "minimum",
-    "operation",
-    "relu",
-    "sigmoid",
-    "sin",
-    "sinh",
-    "softplus",
     "spreadsheet",
-    "sqrt",
-    "square",
-    "tan",
-    "tanh",
     "topological_order",
     "trace",
     "write_page",
 ]
+__all__ += functions.__all__

@@ -19,6 +19,31 @@ from .formulas.source import COMPARISONS
 from .recording import Number
 from .rules import FUNCTIONS, RULES, Rule
 
+__all__ = [
+    "arctan",
+    "cos",
+    "cosh",
+    "elu",
+    "exp",
+    "expm1",
+    "leaky_relu",
+    "log",
+    "log1p",
+    "logaddexp",
+    "maximum",
+    "minimum",
+    "operation",
+    "relu",
+    "sigmoid",
+    "sin",
+    "sinh",
+    "softplus",
+    "sqrt",
+    "square",
+    "tan",
+    "tanh",
+]  # but for abs and pow, which are Python's own, and what has a sign
+
 
 class Unary(Protocol):
     """A function of one operand: a Value gives a Value, a number gives a float."""
