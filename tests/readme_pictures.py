@@ -1,4 +1,4 @@
-"""Make what the READMEs show and link to: the drawn graph, the page to click through, and a screenshot of it.
+"""Make what the READMEs show and link to: the graph and its layers drawn, the page, and a screenshot of that.
 
 Run: python tests/readme_pictures.py, after a change to the drawings or to the page. A test holds the files current.
 """
@@ -14,6 +14,7 @@ from scalargrad.teach.examples import step, two_output
 
 DEMOS = Path(__file__).parent.parent / "demos"
 PICTURE, PAGE, SCREENSHOT = DEMOS / "pictures" / "quantities.svg", DEMOS / "steps.html", DEMOS / "pictures" / "page.png"
+LAYERS = DEMOS / "pictures" / "layers.svg"
 _STEP = 28  # the second of two paths comes in: upstream, local derivative and sum
 
 
@@ -25,6 +26,7 @@ def files():
     try:
         return {
             PICTURE: draw(example.root, "quantities", **roles).pipe("svg", encoding="utf-8"),
+            LAYERS: draw(example.root, "layers", **roles).pipe("svg", encoding="utf-8"),
             PAGE: page(example.root, learning_rate=example.learning_rate, **roles).html,
         }
     finally:

@@ -73,8 +73,8 @@ def draw_layers(
 ) -> LayerDrawing:
     """Draw layers, each box with its formula.
 
-    With `edges` an edge shows what is done with the matrix that it comes from, with `formulas` also what comes back
-    along it. Raises ValueError for too many boxes.
+    With `edges` an edge shows what is done with the matrix that it comes from, with `formulas` a box also where its
+    gradient comes from. Raises ValueError for too many boxes.
     """
     shown = layers.boxes if depth is None else _near_root(layers, depth)
     check_size(len(shown), force, lambda: "a smaller root or depth=5")
@@ -84,12 +84,10 @@ def draw_layers(
     drawing.layers, drawing.look = layers, (digits, lang)
     drawing.boxes = {f"n{number}": box for number, box in enumerate(shown)}
     for name, box in drawing.boxes.items():
-        _add_box(drawing, name, box, digits, lang)
-    for start, end, sign, brought in edges_between(layers, drawing.boxes):
-        said = say("layers", "product", lang) if sign == PRODUCT else sign
-        lines = [said] * bool(edges and sign) + [f"↩ {brought}"] * bool(edges and formulas and brought)
+        _add_box(drawing, name, box, digits, formulas, lang)
+    for start, end, sign in edges_between(layers, drawing.boxes):
+        label = graphviz.nohtml(say("layers", "product", lang) if sign == PRODUCT else sign) if edges and sign else None
         is_main = drawing.boxes[start].formula is not None or drawing.boxes[start].role == "input"
-        label = graphviz.nohtml("\\n".join(lines)) if lines else None
         drawing.edge(start, end, label, weight="9" if is_main else "1")  # what comes from the inputs goes straight on
     if legend:
         column = Drawing(name="cluster_legend", graph_attr={"label": "", "color": "#bbbbbb", "style": "rounded"})
@@ -102,19 +100,13 @@ def draw_layers(
     return drawing
 
 
-def edges_between(layers: Layers, boxes: dict[str, Box]) -> Iterator[tuple[str, str, str, str]]:
-    """List the edges: both ends, the sign of what is done, and what comes back along it in the backward pass."""
+def edges_between(layers: Layers, boxes: dict[str, Box]) -> Iterator[tuple[str, str, str]]:
+    """List the edges: both ends, and the sign of what is done."""
     names = {box.name: name for name, box in boxes.items()}
-    text = _InPictures(layers.shapes, 6)
     for name, box in boxes.items():
         for source in dict.fromkeys(algebra.names_in(box.formula)):
             if source in names:
-                brought = [
-                    text.write(term)
-                    for term in layers.gradient_terms[source]
-                    if layers.gradient_name(box) in algebra.names_in(term)
-                ]
-                yield names[source], name, _sign(box.formula, source, layers.shapes), " + ".join(brought)
+                yield names[source], name, _sign(box.formula, source, layers.shapes)
 
 
 def _sign(formula: Expression | None, name: str, shapes: Mapping[str, Shape]) -> str:
@@ -163,8 +155,9 @@ def _near_root(layers: Layers, depth: int) -> list[Box]:
     return [box for box in layers.boxes if box.name in near]
 
 
-def _add_box(drawing: LayerDrawing, name: str, box: Box, digits: int, lang: str) -> None:
+def _add_box(drawing: LayerDrawing, name: str, box: Box, digits: int, formulas: bool, lang: str) -> None:
     layers = drawing.layers
+    symbols = _InPictures(layers.shapes, 6)
     fields, width = [_field([box.name])], width_of(box.name)
     shape = f"{shape_of(box)}".replace("x", "×")
     uses = layers.product_uses(box) if box.formula is None else 0
@@ -172,12 +165,15 @@ def _add_box(drawing: LayerDrawing, name: str, box: Box, digits: int, lang: str)
     if box.role == ARRANGEMENT:
         words.append(say("layers", "arranged", lang, sources=", ".join(algebra.names_in(box.formula))))
     elif box.formula is not None:
-        words.append("= " + _InPictures(layers.shapes, 6).write(box.formula))
+        words.append(f"= {symbols.write(box.formula)}")
     for line in words:
         fields.append(_field([line]))
         width = max(width, width_of(line))
     for title, table in numbers_of(layers, box, lang).items():
         field, needed = _numbers(title, table, digits, lang)
+        if formulas and title != say("drawing", "value", lang):
+            written = f"= {symbols.sum_of_terms(layers.gradient_terms[box.name])}"
+            field, needed = f"{field}|{_field([written])}", max(needed, width_of(written))
         fields.append(field)
         width = max(width, needed)
     title = "\\n".join(fields[: 1 + len(words)])

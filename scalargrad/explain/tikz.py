@@ -80,7 +80,7 @@ def layers_tikz(svg: str, drawing: LayerDrawing) -> str:
         role = {ARRANGEMENT: "number"}.get(box.role, box.role)
         written = r"\\".join(content)
         lines.append(rf"  \node[sg {role}] ({name}) at ({x:.1f}, {y:.1f}) {{{written}}};")
-    for start, end, sign, _ in edges_between(layers, drawing.boxes):
+    for start, end, sign in edges_between(layers, drawing.boxes):
         written = _SIGNS.get(sign) or escaped(say("layers", "product", lang) if sign == PRODUCT else sign)
         label = f" node[sg derivative] {{{written}}}" if written else ""
         lines.append(rf"  \draw[sg edge] ({start}) --{label} ({end});")

@@ -12,8 +12,9 @@ from ..formulas.labels import label_parts
 
 _FONTS = "Arial, Liberation Sans, DejaVu Sans, Noto Sans CJK SC, Microsoft YaHei, PingFang SC, sans-serif"
 _NOT_XML = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
-_PIECES = re.compile(r"([^\W\d]\w*(?:\^(?!T\b)(?:\w+|\(\w+\)))?(?:\^T\b)?)")  # of a formula: names, and between them
-_SYMBOL = "⊙"  # which few fonts have: by itself, so that the rest of its line keeps the font
+_PIECES = re.compile(r"([^\W\d]\w*(?:\^(?!T\b)(?:\w+|\(\w+\)))?(?:\^T\b)?|\^T\b)")  # of a formula: names, and between
+# Few fonts have the sign of the Hadamard product: by itself it leaves the font to the rest of its line.
+_SYMBOL, _SYMBOL_FONTS = "⊙", "DejaVu Sans, Cambria Math, STIX Two Math, Noto Sans Math, Apple Symbols, sans-serif"
 _BELOW, _ABOVE = 0.25, -0.4  # the line, in font sizes: where indices and where layers stand
 _TEXT = re.compile(r'(<text [^>]*font-size="([\d.]+)"[^>]*>)([^<]*)(</text>)')
 
@@ -32,11 +33,8 @@ def finish(svg: str, names: Container[str], title: str, description: str) -> str
         if label in names:
             return before + with_indices(label, float(size)) + after
         if label.startswith("= "):
-            return (
-                before
-                + _set([run for piece in _PIECES.split(label) for run in _of_formula(piece, names)], size)
-                + after
-            )
+            runs = [run for piece in _PIECES.split(label) for run in _of_formula(piece, names)]
+            return before + _set(runs, size) + after
         return match[0]
 
     svg = _TEXT.sub(set_name, svg).replace('font-family="Arial"', f'font-family="{_FONTS}"')
@@ -75,6 +73,6 @@ def _set(runs: list[_Run], size: str | float) -> str:
         text = escape(run.text)
         if moved or small:
             text = f'<tspan dy="{moved:g}"{small}>{text}</tspan>'
-        content += text.replace(_SYMBOL, f"<tspan>{_SYMBOL}</tspan>")
+        content += text.replace(_SYMBOL, f'<tspan font-family="{_SYMBOL_FONTS}">{_SYMBOL}</tspan>')
         here = run.place
     return content
