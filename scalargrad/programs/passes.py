@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, count, groupby
+from itertools import chain, compress, count, groupby
 from typing import NamedTuple
 
 from ..formulas.source import ATOM, PRODUCT, SUM, Term
@@ -41,7 +41,7 @@ class Passes:
         results: Iterable[int],
     ) -> None:
         self.scalars = scalars
-        self.needed = scalars.needed_for(results)
+        self.needed = set(compress(range(len(scalars.numbers)), scalars.needed_for(results)))
         self.arrays = Arrays(scalars, tables)
         self.matrices: dict[tuple[tuple[tuple[int, int], ...], ...], tuple[Array, str]] = {}  # by places
         self._labels: dict[int, str] = {}  # of each value
