@@ -62,12 +62,12 @@ def digits():
     return network([64, 32, 10], squared)
 
 
-def recurrent():
-    """Six steps of a network whose weights are used in each of them; its state begins with zeros."""
-    rng, hidden = random.Random(3), 8
-    xs, y = leaves(6, rng), Value(0.5)
+def recurrent(steps=6, hidden=8):
+    """A network whose weights are used in each step; its state begins with zeros."""
+    rng = random.Random(3)
+    xs, y = leaves(steps, rng), Value(0.5)
     wx, b, wo = leaves(hidden, rng), leaves(hidden, rng), leaves(hidden, rng)
-    wh = [leaves(hidden, rng, 0.4) for _ in range(hidden)]
+    wh = [leaves(hidden, rng, 3 / hidden) for _ in range(hidden)]
     state = [Value(0.0)] * hidden
     for x in xs:
         state = [(sum((w * s for w, s in zip(wh[j], state)), x * wx[j]) + b[j]).relu() for j in range(hidden)]
@@ -125,6 +125,7 @@ KINDS = {
     "penalty": with_penalty,
     "digits": digits,
     "recurrent": recurrent,
+    "recurrent, wide": lambda: recurrent(3, 21),
     "convolution": convolution,
     **{f"irregular {seed}": lambda seed=seed: irregular(seed) for seed in range(3)},
 }
@@ -150,8 +151,9 @@ def test_c_from_groups_is_python_bit_for_bit(kind, monkeypatch):
 
 
 @needs_compiler
-def test_networks_and_recurrences_become_loops_by_themselves_and_irregular_graphs_a_line():
-    for kind, is_loops in {"moons": True, "digits": True, "recurrent": True, "irregular 0": False}.items():
+def test_networks_and_wide_recurrences_become_loops_by_themselves_and_irregular_graphs_a_line():
+    expected = {"moons": True, "digits": True, "recurrent, wide": True, "recurrent": False, "irregular 0": False}
+    for kind, is_loops in expected.items():
         assert ("struct plan" in compiling.compile(*KINDS[kind](), "c").source) == is_loops
 
 

@@ -12,47 +12,11 @@ typedef int32_t i4;
 typedef void kernel(const i4 *w, const i4 *t, double *s, const double *p, const double *q, int64_t n);
 typedef void total(const i4 *w, const i4 *t, const double *s, const double *x, const double *const *from,
                    const double *c, double *g, int64_t rows, int is_first);
-typedef double unaligned __attribute__((vector_size(WIDTH), aligned(8)));
-#define AT(p) (*(v *)(p))
-#define LOOSE(p) (*(unaligned *)(p))  /* anywhere in memory */
-#if defined(__clang__) || __GNUC__ >= 12
-#define MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-#define MIX(a, b, ...) __builtin_shuffle(a, b, (mask){__VA_ARGS__})
-#endif
-#define MIXED(i, j, even, odd) { v a = m[i], b = m[j]; m[i] = MIX(a, b, even); m[j] = MIX(a, b, odd); }
-#define LIST(...) __VA_ARGS__
 #if defined(__AVX__) && defined(__GNUC__)
 #define KEEP(x) __asm__("" : "+v"(x))  /* in a register: without this GCC reads it from memory at each use */
 #else
 #define KEEP(x)
 #endif
-#define EACH_LANE(j) _Pragma("GCC unroll 8") for (int j = 0; j < LANES; j++)
-
-/* Turn rows into columns: LANES vectors. */
-static inline __attribute__((always_inline)) void transpose(v *m)
-{
-#if WIDTH == 64
-#define STEP(i) MIXED(i, i + 1, LIST(0, 8, 2, 10, 4, 12, 6, 14), LIST(1, 9, 3, 11, 5, 13, 7, 15))
-    STEP(0) STEP(2) STEP(4) STEP(6)
-#undef STEP
-#define STEP(i) MIXED(i, i + 2, LIST(0, 1, 8, 9, 4, 5, 12, 13), LIST(2, 3, 10, 11, 6, 7, 14, 15))
-    STEP(0) STEP(1) STEP(4) STEP(5)
-#undef STEP
-#define STEP(i) MIXED(i, i + 4, LIST(0, 1, 2, 3, 8, 9, 10, 11), LIST(4, 5, 6, 7, 12, 13, 14, 15))
-    STEP(0) STEP(1) STEP(2) STEP(3)
-#elif WIDTH == 32
-#define STEP(i) MIXED(i, i + 1, LIST(0, 4, 2, 6), LIST(1, 5, 3, 7))
-    STEP(0) STEP(2)
-#undef STEP
-#define STEP(i) MIXED(i, i + 2, LIST(0, 1, 4, 5), LIST(2, 3, 6, 7))
-    STEP(0) STEP(1)
-#else
-#define STEP(i) MIXED(i, i + 1, LIST(0, 2), LIST(1, 3))
-    STEP(0)
-#endif
-#undef STEP
-}
 """
 )
 
@@ -103,42 +67,6 @@ struct plan {
 static int64_t numbers_of(const struct plan *h)
 {
     return h->parameters + h->numbers + h->uniforms + (int64_t)h->slots * h->tile + h->sums + h->turned + h->gathered;
-}
-
-/* What is 0 in all bits for finite numbers alone: x - x. */
-static inline mask unfinite(v x) { return (mask)(x - x); }
-
-static inline int any(mask found)
-{
-    int64_t all = 0;
-    for (int i = 0; i < LANES; i++) all |= found[i];
-    return all != 0;
-}
-
-/* Read the rows of a tile into columns, and say whether a number is not finite. */
-static mask read_rows(const double *const *rows, int64_t width, int64_t tile, int64_t n, double *s)
-{
-    mask bad = {0};
-    for (int64_t r = 0; r < n * LANES; r += LANES) {
-        const double *const *from = rows + r;
-        int64_t i = 0;
-        for (; i + LANES <= width; i += LANES) {
-            v m[LANES];
-            EACH_LANE(j) {
-                m[j] = LOOSE(from[j] + i);
-                bad |= unfinite(m[j]);
-            }
-            transpose(m);
-            EACH_LANE(j) AT(s + (i + j) * tile + r) = m[j];
-        }
-        for (; i < width; i++) {
-            v m;
-            EACH_LANE(j) m[j] = from[j][i];
-            bad |= unfinite(m);
-            AT(s + i * tile + r) = m;
-        }
-    }
-    return bad;
 }
 
 /* Write the mean gradients where they belong, and say whether one is not finite. */

@@ -19,7 +19,9 @@ SHARED, SHIFTED, ANYWHERE = "shared", "shifted", "anywhere"
 IN_TILE, GIVEN, ONCE = "s", "p", "q"
 Run: TypeAlias = tuple[Any, ...]  # the kind of its terms, and where and how each of their factors stands
 
-MEMBERS = 4  # worked on at a time, with four vectors of samples each (two, where vectors are short): sums in registers
+# How many members are worked on at a time, with four vectors each (two, where vectors are short; with eight members two
+# and one): their sums are in registers.
+FOUR, EIGHT = (4, 1), (8, 4, 1)
 
 
 def formula_loop(template: Template, pattern: bytes, where: str, name: str, sizes: set[int]) -> str:
@@ -121,11 +123,12 @@ def total_loop(pattern: bytes, name: str, sizes: set[int]) -> str:
         "const i4 *w, const i4 *t, const double *s, const double *x, const double *const *from, const double *c, "
         "double *g, int64_t rows, int is_first"
     )
+    wide, narrow = (2, 1) if is_several(pattern) else (4, 2)  # vectors at a time: of 64 bytes, and of fewer
     parts = []
     for members in sorted(sizes, reverse=True):
-        for vectors in (4, 2, 1):
+        for vectors in sorted({wide, narrow, 1}, reverse=True):
             body = "\n".join(_indented(_total_body(pattern, members, vectors)))
-            guard = "" if vectors == 1 else f"#if WIDTH {'==' if vectors == 4 else '!='} 64\n"
+            guard = "" if vectors == 1 else f"#if WIDTH {'==' if vectors == wide else '!='} 64\n"
             text = f"static void {name}_{members}_{vectors}({given}, int64_t j, int64_t i)\n{{\n{body}\n}}\n"
             parts.append(guard + text + ("#endif\n" if guard else ""))
     passed = "w, t, s, x, from, c, g, rows, is_first"
@@ -134,9 +137,9 @@ def total_loop(pattern: bytes, name: str, sizes: set[int]) -> str:
         inner = [
             "int64_t i = 0;",
             "#if WIDTH == 64",
-            f"for (; i + 4 * LANES <= w[3]; i += 4 * LANES) {name}_{members}_4({passed}, j, i);",
+            f"for (; i + {wide} * LANES <= w[3]; i += {wide} * LANES) {name}_{members}_{wide}({passed}, j, i);",
             "#else",
-            f"for (; i + 2 * LANES <= w[3]; i += 2 * LANES) {name}_{members}_2({passed}, j, i);",
+            f"for (; i + {narrow} * LANES <= w[3]; i += {narrow} * LANES) {name}_{members}_{narrow}({passed}, j, i);",
             "#endif",
             f"for (; i < w[3]; i += LANES) {name}_{members}_1({passed}, j, i);",
         ]
@@ -145,13 +148,18 @@ def total_loop(pattern: bytes, name: str, sizes: set[int]) -> str:
     return "\n".join([*parts, f"static void {name}({given})\n{{\n{text}\n}}\n"])
 
 
+def is_several(pattern: bytes) -> bool:
+    """Tell whether several products are added up in each row: a weight that is used several times."""
+    return len(pattern) > 1 and set(pattern) == {VARYING_VARYING}
+
+
 def _total_body(pattern: bytes, members: int, vectors: int) -> list[str]:
     pairs = [(m, n) for m in range(members) for n in range(vectors)]
     at = {(m, n): f"AT(g + w[4] + (j + {m}) * w[3] + i + {n} * LANES)" for m, n in pairs}
     lines = [f"v a{m}_{n} = is_first ? (v){{0}} : {at[m, n]};" for m, n in pairs]
     inner = []
     terms: dict[tuple[int, int], list[str]] = {pair: [] for pair in pairs}
-    if len(pattern) > 1 and set(pattern) == {VARYING_VARYING}:
+    if is_several(pattern):
         return _products_body(at, members, vectors)
     uniform = 9
     for kind in pattern:

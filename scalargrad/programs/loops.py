@@ -28,13 +28,27 @@ from ..graph.groups import (
     segments,
 )
 from .driver import DRIVER, LOOPS_HEAD, TILE_ROWS
-from .kernels import ANYWHERE, GIVEN, IN_TILE, MEMBERS, ONCE, SHARED, SHIFTED, Run, formula_loop, sum_loop, total_loop
+from .kernels import (
+    ANYWHERE,
+    EIGHT,
+    FOUR,
+    GIVEN,
+    IN_TILE,
+    ONCE,
+    SHARED,
+    SHIFTED,
+    Run,
+    formula_loop,
+    sum_loop,
+    total_loop,
+)
 from .targets import ProgramGraph
 from .vectors import C_HEAD, CSource, CVectors, lifted_words
 
 _SPACE = 1 << 17  # numbers
 _SEGMENTS = 3  # runs of alike terms in one loop
 _ALIKE = 4  # members of a group, on the average; with fewer a straight line is faster
+_ALIKE_IN_STEPS = 12  # the same for a recurrence, whose weights are used once in each step
 _LARGEST_LINE = 20_000  # operations; beyond that the compiler takes long for a straight line
 _COLUMNS = 8  # a row of a table of gradients is padded to so many numbers
 
@@ -69,7 +83,8 @@ def _in_loops(graph: ProgramGraph) -> Loops | None:
     formulas = Formulas(CVectors(), frozenset())
     kernels = _Kernels()
     tables = _Tables(graph, formulas, kernels)
-    is_unlike = tables.count < _ALIKE * tables.groups or 2 * tables.scattered > tables.terms
+    alike = _ALIKE_IN_STEPS if tables.in_steps else _ALIKE
+    is_unlike = tables.count < alike * tables.groups or 2 * tables.scattered > tables.terms
     if is_unlike and len(graph.order) <= _LARGEST_LINE:
         return None
     body = "\n".join([*formulas.functions.values(), kernels.write()])
@@ -92,7 +107,12 @@ class _Kernels:
         }
 
     def number(
-        self, where: str, signature: tuple[object, ...], write: Callable[[str, set[int]], str], members: int
+        self,
+        where: str,
+        signature: tuple[object, ...],
+        write: Callable[[str, set[int]], str],
+        members: int,
+        sizes: tuple[int, ...] = FOUR,
     ) -> int:
         """Give the number of a loop among its kind, and note how many members it works on at a time."""
         key = (where, *signature)
@@ -101,7 +121,10 @@ class _Kernels:
             self._numbers[key] = len(kind)
             kind.append((write, set()))
         number = self._numbers[key]
-        kind[number][1].update(size for size, found in ((MEMBERS, members // MEMBERS), (1, members % MEMBERS)) if found)
+        for size in sizes:
+            if members >= size:
+                kind[number][1].add(size)
+                members %= size
         return number
 
     def write(self) -> str:
@@ -276,6 +299,7 @@ class _Tables:
         totals: list[int] = []
         places: list[int] = []
         self.sums = self.turned = self.gathered = 0
+        self.in_steps = any(block.left and len(block.left[0]) > 1 for block in blocks)
         turned: dict[tuple[int, ...], int] = {}
 
         def turned_at(key: tuple[int, ...], wide: int, first: int) -> int:
@@ -304,7 +328,9 @@ class _Tables:
                 gathers += [rows, columns, wide, self._table(places_once), self.gathered]
                 self.gathered += rows * wide
             pattern = block.pattern if several == 1 else bytes([VARYING_VARYING] * 2)  # one loop for any number of them
-            number = self.kernels.number("totals", (pattern,), partial(total_loop, pattern), rows)
+            number = self.kernels.number(
+                "totals", (pattern,), partial(total_loop, pattern), rows, EIGHT if several > 1 else FOUR
+            )
             inputs = firsts[0] if as_given else NONE
             totals += [number, 9 + len(uniform), rows, wide, self.sums, left, right, inputs, several, *uniform]
             side_by_side = all(row == list(range(row[0], row[0] + columns)) for row in block.parameters)

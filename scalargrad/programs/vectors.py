@@ -55,32 +55,104 @@ enum { NO_MEMORY = 1, BAD_BATCH, NOT_FINITE };
 
 static double failed(int why, double *given) { return *given = why, NAN; }
 static inline v choose(mask test, v a, v b) { return (v)(((mask)a & test) | ((mask)b & ~test)); }
+
+typedef double unaligned __attribute__((vector_size(WIDTH), aligned(8)));
+#define AT(p) (*(v *)(p))
+#define LOOSE(p) (*(unaligned *)(p))  /* anywhere in memory */
+#if defined(__clang__) || __GNUC__ >= 12
+#define MIX(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define MIX(a, b, ...) __builtin_shuffle(a, b, (mask){__VA_ARGS__})
+#endif
+#define MIXED(i, j, even, odd) { v a = m[i], b = m[j]; m[i] = MIX(a, b, even); m[j] = MIX(a, b, odd); }
+#define LIST(...) __VA_ARGS__
+#define EACH_LANE(j) _Pragma("GCC unroll 8") for (int j = 0; j < LANES; j++)
+
+/* Turn rows into columns: LANES vectors. */
+static inline __attribute__((always_inline)) void transpose(v *m)
+{
+#if WIDTH == 64
+#define STEP(i) MIXED(i, i + 1, LIST(0, 8, 2, 10, 4, 12, 6, 14), LIST(1, 9, 3, 11, 5, 13, 7, 15))
+    STEP(0) STEP(2) STEP(4) STEP(6)
+#undef STEP
+#define STEP(i) MIXED(i, i + 2, LIST(0, 1, 8, 9, 4, 5, 12, 13), LIST(2, 3, 10, 11, 6, 7, 14, 15))
+    STEP(0) STEP(1) STEP(4) STEP(5)
+#undef STEP
+#define STEP(i) MIXED(i, i + 4, LIST(0, 1, 2, 3, 8, 9, 10, 11), LIST(4, 5, 6, 7, 12, 13, 14, 15))
+    STEP(0) STEP(1) STEP(2) STEP(3)
+#elif WIDTH == 32
+#define STEP(i) MIXED(i, i + 1, LIST(0, 4, 2, 6), LIST(1, 5, 3, 7))
+    STEP(0) STEP(2)
+#undef STEP
+#define STEP(i) MIXED(i, i + 2, LIST(0, 1, 4, 5), LIST(2, 3, 6, 7))
+    STEP(0) STEP(1)
+#else
+#define STEP(i) MIXED(i, i + 1, LIST(0, 2), LIST(1, 3))
+    STEP(0)
+#endif
+#undef STEP
+}
+
+/* What is 0 in all bits for finite numbers alone: x - x. */
+static inline mask unfinite(v x) { return (mask)(x - x); }
+
+static inline int any(mask found)
+{
+    int64_t all = 0;
+    for (int i = 0; i < LANES; i++) all |= found[i];
+    return all != 0;
+}
+
+/* Read the rows of a tile into columns, and say whether a number is not finite. */
+static mask read_rows(const double *const *rows, int64_t width, int64_t tile, int64_t n, double *s)
+{
+    mask bad = {0};
+    for (int64_t r = 0; r < n * LANES; r += LANES) {
+        const double *const *from = rows + r;
+        int64_t i = 0;
+        for (; i + LANES <= width; i += LANES) {
+            v m[LANES];
+            EACH_LANE(j) {
+                m[j] = LOOSE(from[j] + i);
+                bad |= unfinite(m[j]);
+            }
+            transpose(m);
+            EACH_LANE(j) AT(s + (i + j) * tile + r) = m[j];
+        }
+        for (; i < width; i++) {
+            v m;
+            EACH_LANE(j) m[j] = from[j][i];
+            bad |= unfinite(m);
+            AT(s + i * tile + r) = m;
+        }
+    }
+    return bad;
+}
 """
 
 # `x` holds one vector a column and then the weights of the lanes: 1, and 0 for the lanes after the last row.
 _C_FRAME = """\
 HIDDEN ENTRY({name})
 {{
-    double bad = 0, lost = 0, loss = 0;
+    double lost = 0, loss = 0;
+    mask bad = {{0}};
+    const double *from[LANES];
     char *space = calloc(({columns} + 1 + {sums} + {slots}) * sizeof(v) + 64, 1);  /* begins at 64 */
     if (!space) return failed(NO_MEMORY, given);
     v *x = (v *)(space + 64 - (uintptr_t)space % 64), *g = x + {columns} + 1, *w = g + {sums};
     for (int64_t row = 0; row < rows; row += LANES) {{
         for (int lane = 0; lane < LANES; lane++) {{
             int64_t place = row + lane < rows ? row + lane : rows - 1;
-            const double *from = batch + (index ? index[place] : place) * stride;
-            for (int64_t i = 0; i < {columns}; i++) {{
-                x[i][lane] = from[i];
-                bad += from[i] - from[i];
-            }}
+            from[lane] = batch + (index ? index[place] : place) * stride;
             x[{columns}][lane] = row + lane < rows;
         }}
+        bad |= read_rows(from, {columns}, LANES, 1, (double *)x);
 {calls}
 {each}
     }}
 {last}
     free(space);
-    return bad != bad ? failed(BAD_BATCH, given) : lost != lost ? failed(NOT_FINITE, given) : loss;
+    return any(bad) ? failed(BAD_BATCH, given) : lost != lost ? failed(NOT_FINITE, given) : loss;
 }}
 """
 _PROGRAM = """\
