@@ -205,10 +205,10 @@ STEPS = """
     # backward
     delta2 = (-0.5*(2.0*v1))*(out2*(1.0 - out2))
     delta1 = (W2.T @ delta2)*(out1*(1.0 - out1))
-    dW1 = delta1 @ x.T/rows
-    dW2 = delta2 @ out1.T/rows
-    db1 = delta1.sum(1)/rows
-    db2 = delta2.sum(1)/rows
+    dW1 = delta1 @ x.T
+    dW2 = delta2 @ out1.T
+    db1 = delta1.sum(1)
+    db2 = delta2.sum(1)
 """
 
 

@@ -31,7 +31,6 @@ VARIES = {  # which of the factors of a term do
     UNIFORM_UNIFORM: (False, False),
 }
 
-_LANES = 8  # numbers side by side; the widest vector of today's machines
 _CLOSE = 1.05  # so many lanes for a number: no other way to cut a table is much better
 _ADD, _SUB, _MUL, _NEG = (RULES[name] for name in ("add", "sub", "mul", "neg"))
 
@@ -79,8 +78,11 @@ class Scalars:
         inputs: Sequence[Value],
         parameters: Sequence[Value],
         formulas: Formulas,
+        lanes: int = 8,
     ) -> None:
+        """Read a graph. `lanes`: so many numbers stand side by side at least, in a row of a table of gradients."""
         self.formulas = formulas
+        self._lanes = lanes
         self.numbers: list[float | None] = []
         self.varies: list[bool] = []
         self.levels: list[int] = []
@@ -332,15 +334,19 @@ class Scalars:
                 blocks.append(self._one_row(pattern, gradients))
                 continue
             tables = self._tables(pattern, gradients, products, swap=False)
-            if _lanes(tables) > _CLOSE * len(gradients):
-                tables = min(tables, self._tables(pattern, gradients, products, swap=True), key=_lanes)
-            most = 4 * _LANES + 4 * len(gradients) if len(products) == 1 else 1.4 * len(gradients)
-            if _lanes(tables) > most:  # no table: each gradient is a scalar of its own
+            if self._taken_up(tables) > _CLOSE * len(gradients):
+                tables = min(tables, self._tables(pattern, gradients, products, swap=True), key=self._taken_up)
+            most = 4 * self._lanes + 4 * len(gradients) if len(products) == 1 else 1.4 * len(gradients)
+            if self._taken_up(tables) > most:  # no table: each gradient is a scalar of its own
                 summed = [(p, [self._term(0, self._sum(terms, p))]) for p, terms in gradients]
                 blocks.append(self._one_row(bytes([VARYING]), summed))
             else:
                 blocks += tables
         return blocks
+
+    def _taken_up(self, blocks: Iterable[Block]) -> int:
+        """Count the lanes that tables take, those that stay empty included."""
+        return sum(len(block.left) * -(-len(block.right) // self._lanes) * self._lanes for block in blocks)
 
     def _in_every_row(self, scalar: int) -> int:
         """Give a scalar that is the same in all rows a place in each: the 0 that a recurrence begins with."""
@@ -386,6 +392,10 @@ class Scalars:
             )
             for rights, lefts in of_rights.items()
         ]
+
+    def order_of(self, scalar: int) -> tuple[int, int]:
+        """Give the order in which the scalars of a group stand, and groups one after the other."""
+        return self.levels[scalar], self.places[scalar]
 
     # --- the groups ----------------------------------------------------------------------------------------------
 
@@ -442,8 +452,3 @@ def _uses(rule: Rule, *needed: bool) -> tuple[int, int, int]:
         words = set(re.findall(r"\b[aby]\b", partial)) if is_needed else ()
         uses = [count + (slot in words) for count, slot in zip(uses, "aby")]
     return uses[0], uses[1], uses[2]
-
-
-def _lanes(blocks: Iterable[Block]) -> int:
-    """Count the lanes that tables take in vectors, those that stay empty included."""
-    return sum(len(block.left) * -(-len(block.right) // _LANES) * _LANES for block in blocks)

@@ -91,7 +91,7 @@ def _product(scalars: Scalars, sums: Sequence[list[SumTerm]], rows: list[list[in
     """Give a run of terms as a product; the elements of v stand in the order of the graph, as in their own groups."""
     kind, start, end = run
     first = sums[rows[0][0]]
-    order = sorted(range(start, end), key=lambda i: (scalars.levels[first[i][1]], scalars.places[first[i][1]]))
+    order = sorted(range(start, end), key=lambda i: scalars.order_of(first[i][1]))
     weights = [tuple(sums[row[0]][i][2] for i in order) for row in rows]
     vectors = [tuple(sums[place][i][1] for i in order) for place in rows[0]]
     return Product(kind & MINUS, weights, vectors)

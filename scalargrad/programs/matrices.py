@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain, groupby
+from itertools import chain, compress, groupby
 from typing import NamedTuple
 
 from ..formulas.source import ATOM, PRODUCT, Formulas, Term
@@ -31,7 +31,8 @@ class Matrices(NamedTuple):
 def matrix_program(graph: ProgramGraph, target: type[NumpySource]) -> Matrices | None:
     """Write a program as matrices; None where too few scalars are alike for that to be faster."""
     formulas = Formulas(target.Notation(), RESERVED)
-    scalars = Scalars(graph.order, graph.root, graph.outputs, graph.inputs, graph.parameters, formulas)
+    given = graph.order, graph.root, graph.outputs, graph.inputs, graph.parameters
+    scalars = Scalars(*given, formulas, lanes=2)  # a product of two numbers a row is no matrix
     groups = scalars.groups(False) + scalars.groups(True)
     tables: dict[str, str] = {}
     step = _Step(graph, scalars, groups, tables)
@@ -51,7 +52,7 @@ def matrix_program(graph: ProgramGraph, target: type[NumpySource]) -> Matrices |
 
 
 class _Gradient(NamedTuple):
-    """The mean gradients of some parameters: a line of the program."""
+    """The gradients of some parameters, added up over the rows: a line of the program."""
 
     name: str
     text: str
@@ -86,7 +87,7 @@ class _Step(Passes):
         if self.scalars.numbers[self.scalars.root] is None:
             loss += ".sum()"
         if self.scalars.varies[self.scalars.root]:
-            loss += "/rows"
+            loss = loss.replace(".sum(0, keepdims=True).sum()", ".sum()") + "/rows"
         gradients = list(self._named_gradients())
         return function_text(
             "step(batch, parameters)",
@@ -100,14 +101,13 @@ class _Step(Passes):
             "# backward",
             *lines[BACKWARD],
             *(f"{gradient.name} = {gradient.text}" for gradient in gradients),
-            f"return mean_loss, {self._in_order(gradients)}",
+            f"return mean_loss, {self._in_order(gradients)}" + "/rows" * bool(gradients),
         )
 
     def is_worth_it(self, text: str) -> bool:
         """Tell whether this takes much fewer operations than a program line by line, and copies no more."""
         line_by_line = sum(len(block.parameters) * len(block.parameters[0]) for block in self.scalars.blocks)
-        for scalar in self.needed:
-            definition = self.scalars.definitions[scalar]
+        for definition in compress(self.scalars.definitions, self.needed):
             if isinstance(definition, Formula):
                 line_by_line += max(1, len(_OPERATION.findall(definition.template.text)))
             elif definition:
@@ -127,20 +127,18 @@ class _Step(Passes):
             sides = zip(zip(*block.left), zip(*block.right))
             pairs = [(vector(u, whole=True).term, vector(v, whole=True).term) for u, v in sides]
         else:  # all uses of a weight stand side by side, like samples
+            order = sorted(range(len(block.left[0])), key=lambda use: self.scalars.order_of(block.left[0][use]))
             u, v = (
-                _reshaped(vector(list(chain.from_iterable(rows)), whole=True).term, len(rows))
+                _reshaped(vector([row[use] for row in rows for use in order], whole=True).term, len(rows))
                 for rows in (block.left, block.right)
             )
             pairs = [(u, v)]
         if len(block.left[0]) > 1:
-            pieces = [Piece(0, lambda: _mean_of_products(pairs))]
+            pieces = [Piece(0, _product_of(*pair)) for pair in pairs]
         else:
-            uniform = iter([self.matrix([tuple(row) for row in rows]) for rows in block.uniform])
+            uniform = (_in_all_rows(self.matrix([tuple(row) for row in rows])) for rows in block.uniform)
             pieces = [
-                Piece(
-                    kind & MINUS,
-                    next(uniform) if kind | MINUS == UNIFORM | MINUS else lambda: _mean_of_products(pairs),
-                )
+                Piece(kind & MINUS, next(uniform) if kind | MINUS == UNIFORM | MINUS else _product_of(*pairs[0]))
                 for kind in block.pattern
             ]
         self._gradients.append((lambda: sum_of(pieces), block.parameters, False))
@@ -157,10 +155,11 @@ class _Step(Passes):
             for kind in block.pattern:
                 if kind | MINUS == UNIFORM | MINUS:
                     (row,) = next(uniform)
-                    pieces.append(Piece(kind & MINUS, self.arrays.vector([row[i] for i in columns], whole=True).term))
+                    part = self.arrays.vector([row[i] for i in columns], whole=True).term
+                    pieces.append(Piece(kind & MINUS, _in_all_rows(part)))
                 else:
                     part = self.arrays.vector([right[i] for i in columns], whole=True).term
-                    pieces.append(Piece(kind & MINUS, _mean_of(part)))
+                    pieces.append(Piece(kind & MINUS, _added_up(part)))
             self._gradients.append((_sum_later(pieces), [[parameters[i]] for i in columns], True))
 
     def _named_gradients(self) -> Iterator[_Gradient]:
@@ -267,13 +266,16 @@ def _sheets(height: int, stride: int, parts: Sequence[_Gradient]) -> Iterator[tu
         row = []
 
 
-def _mean_of_products(pairs: Sequence[tuple[Part, Part]]) -> Term:
-    text = " + ".join(f"{u():{ATOM}} @ {v():{ATOM}}.T" for u, v in pairs)
-    return Term(f"({text})/rows" if len(pairs) > 1 else f"{text}/rows", PRODUCT)
+def _product_of(left: Part, right: Part) -> Part:
+    return lambda: Term(f"{left():{ATOM}} @ {right():{ATOM}}.T", PRODUCT)
 
 
-def _mean_of(part: Part) -> Part:
-    return lambda: Term(f"{part():{ATOM}}.sum(1)/rows", PRODUCT)
+def _added_up(part: Part) -> Part:
+    return lambda: Term(f"{part():{ATOM}}.sum(1)")
+
+
+def _in_all_rows(part: Part) -> Part:
+    return lambda: Term(f"rows*{part():{PRODUCT + 1}}", PRODUCT)
 
 
 def _reshaped(part: Part, height: int) -> Part:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, compress, count, groupby
+from itertools import chain, count, groupby
 from typing import NamedTuple
 
 from ..formulas.source import ATOM, PRODUCT, SUM, Term
@@ -41,7 +41,7 @@ class Passes:
         results: Iterable[int],
     ) -> None:
         self.scalars = scalars
-        self.needed = set(compress(range(len(scalars.numbers)), scalars.needed_for(results)))
+        self.needed = scalars.needed_for(results)
         self.arrays = Arrays(scalars, tables)
         self.matrices: dict[tuple[tuple[tuple[int, int], ...], ...], tuple[Array, str]] = {}  # by places
         self._labels: dict[int, str] = {}  # of each value
@@ -55,7 +55,7 @@ class Passes:
         for part in (FORWARD, BACKWARD):
             self.arrays.part = part
             for group in groups:
-                members = [m for m in group.members if m in self.needed and (m > last) == (part == BACKWARD)]
+                members = [m for m in group.members if self.needed[m] and (m > last) == (part == BACKWARD)]
                 known = self._known(members)
                 for alike in self._of_the_same_arrays([m for m in members if known[m] == m]):
                     if group.template:
@@ -186,6 +186,12 @@ class Passes:
                 else:
                     yield Piece(sign, left.term, left.is_one)
             return
+        if not terms.right and height > 1:
+            flat = [s for term in zip(*terms.left) for s in sorted(term, key=self.scalars.order_of)]
+            if self.scalars.varies[flat[0]] and self.arrays.are_side_by_side(flat):
+                rows = self.arrays.vector(flat, whole=True)
+                yield Piece(sign, lambda: Term(f"{rows.term():{ATOM}}.reshape({height}, {len(terms.left)}, -1).sum(1)"))
+                return
         flat = list(chain.from_iterable(terms.left))
         whole = self.arrays.vector(flat, whole=True)
         left = whole
@@ -216,7 +222,7 @@ class Passes:
     def checks(self) -> list[Part]:
         """List what is 0 where the numbers are finite in which an infinity could be lost again, and otherwise NaN."""
         at, arrays = self.arrays.at, self.arrays
-        checked = [scalar for scalar in self.scalars.checked if scalar in self.needed]
+        checked = [scalar for scalar in self.scalars.checked if self.needed[scalar]]
         given = [scalar for scalar in checked if at[scalar][0] is arrays.parameters]
         vectors = [arrays.vector(given, whole=True)] if given else []
         vectors += map(arrays.whole, dict.fromkeys(at[scalar][0] for scalar in checked if scalar not in set(given)))

@@ -24,6 +24,7 @@ Numbers: TypeAlias = Any  # floats in a row in memory: array("d", ...), or NumPy
 Rows = Any  # what `checked_rows` has made of a batch: an array or a list, rows x columns
 
 _BLOCK = 1 << 22  # bytes of NumPy's intermediate results that live at a time
+_LARGE = 1 << 20  # the same where these are large arrays: the memory for them costs time
 _ZERO = array("d", [0.0])
 _NO_MEMORY, _BAD_BATCH, _NOT_FINITE = 1, 2, 3  # what a C program gives back where it fails
 _number_at = ctypes.c_char.from_buffer  # the quickest way to an address
@@ -87,11 +88,14 @@ class NumpyRunner:
     checks = True
 
     def __init__(self, program: str | Matrices, parameters: int, outputs: int) -> None:
+        import numpy
+
         source, held = program if isinstance(program, Matrices) else (program, program.count("\n"))
         functions = executed(source)
         self._step, self._predict = functions["step"], functions["predict"]
-        self._block = min(4096, max(64, _BLOCK // (8 * held)))
         self._takes_array = isinstance(program, Matrices)  # of parameters; lines of single scalars take floats
+        self._block = min(4096, max(64, (_LARGE if self._takes_array else _BLOCK) // (8 * held)))
+        self._zeros = numpy.zeros(parameters)
 
     def _blocks(self, rows: Rows, index: Index) -> Iterator[Any]:
         """Give the rows block by block, each column in one piece of memory."""
@@ -106,14 +110,16 @@ class NumpyRunner:
 
         numbers = parameters if self._takes_array else parameters.tolist()
         count = len(rows if index is None else index)
-        mean, means = 0.0, numpy.zeros(len(parameters))
+        mean, means = 0.0, self._zeros
         with numpy.errstate(all="ignore"):
             for block in self._blocks(rows, index):
                 loss, gradients = self._step(block, numbers)
                 share = len(block) / count
                 mean += loss * share
                 means = means + gradients * share if share < 1 else gradients
-            return float(_finite(mean)), _finite(means)
+            if not isfinite(mean + numpy.vdot(means, self._zeros)):  # 0, or NaN where one of them is not finite
+                raise OverflowError
+            return float(mean), means
 
     def predict(self, rows: Rows, parameters: Numbers, index: Index = None) -> Any:
         import numpy
@@ -127,7 +133,7 @@ def _finite(numbers: Any, error: type[Exception] = OverflowError) -> Any:
     """Give numbers of NumPy back; raise an error unless all are finite."""
     import numpy
 
-    if not numpy.isfinite(numbers).all():
+    if numpy.count_nonzero(numpy.isfinite(numbers)) < numbers.size:  # quicker than `all`
         raise error("a number is not finite")
     return numbers
 
