@@ -621,7 +621,7 @@ def nasty_graph():
 
 
 def shown_names(frame):
-    return frame.evaluate("[...document.querySelectorAll('#table th math')].map((name) => name.textContent)")
+    return frame.evaluate("[...document.querySelectorAll('#table th button')].map((name) => name.textContent)")
 
 
 def test_labels_cannot_become_markup(read, tmp_path):
@@ -903,31 +903,55 @@ def test_large_type_shows_picture_equation_and_buttons_whole(read, files, name, 
         assert hidden == [], at
 
 
-@pytest.mark.thorough
-def test_both_ends_of_an_edge_are_seen_in_a_wide_network(read, tmp_path):
-    loss = nn.MLP(2, [8, 8, 1], seed=1)([0.5, -0.3]) ** 2
-    for number, node in enumerate(topological_order(loss)):
-        if node.parents or is_number(node):
-            continue
-        node.label = node.label or f"w{number}"
-    reader = read(write_page(loss, tmp_path / "wide.html"), width=1366, height=768)
-    first = reader.page.evaluate("[...document.querySelectorAll('#phases button')].length")
-    assert first == 5
+BOTH_ARE_READ = """() => {
+  const within = (box, outer) => box.left > outer.left - 1 && box.right < outer.right + 1
+    && box.top > outer.top - 1 && box.bottom < outer.bottom + 1;
+  const frame = document.querySelector(".picture").getBoundingClientRect();
+  const seen = (node) => {
+    const name = node.querySelector(".base").getBoundingClientRect();
+    return within(node.getBoundingClientRect(), frame) && name.height >= 9;
+  };
+  const nameOf = (node) => node.querySelector(".name").textContent;
+  const labels = (nodes) => [...new Set([...nodes].filter(seen).map(nameOf))];
+  return ["now", "from"].every((which) => labels(document.querySelectorAll(`.node.${which}`)).length === 1);
+}"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1366, 768), (390, 844)], ids=["laptop", "phone"])
+def test_both_ends_of_an_edge_are_read_in_a_wide_network(read, tmp_path, width, height):
+    """Both names are written at least 9 pixels high, in the picture or beside one another above it."""
+    loss = (nn.MLP(2, [16, 16, 1], seed=1)([0.5, -0.3]) - 1.0) ** 2
+    reader = read(write_page(loss, tmp_path / "wide.html"), width=width, height=height)
     reader.click("#phases [data-phase=backward]")
-    for _ in range(12):
-        reader.press("ArrowRight", 7)
-        reader.page.wait_for_timeout(60)
-        outside = reader.page.evaluate(
-            """() => {
-              const frame = document.querySelector(".frame:not([hidden])").getBoundingClientRect();
-              return [...document.querySelectorAll(".node.now, .node.from")].filter((node) => {
-                const box = node.querySelector("polygon, rect, ellipse").getBoundingClientRect();
-                return box.left < frame.left - 1 || box.right > frame.right + 1
-                  || box.top < frame.top - 1 || box.bottom > frame.bottom + 1;
-              }).length;
-            }"""
-        )
-        assert outside == 0
+    first, last = reader.steps()
+    for at in range(first + 1, last - 600, 37):
+        reader.go(at)
+        reader.page.wait_for_function(BOTH_ARE_READ)
+
+
+def test_long_chinese_names_are_whole_in_fractions_and_in_the_table(read, tmp_path):
+    x, w = Value(1.5, label="隐藏层第一个神经元的输出"), Value(0.6, label="输出层第一个神经元的权重")
+    net = x * w
+    net.label = "输出层第一个神经元的加权输入"
+    out = sigmoid(net)
+    out.label = "输出层第一个神经元的输出"
+    loss = (out - 0.25) ** 2 + 0.1 * w * w
+    loss.label = "带正则项的总损失"
+    path = write_page(loss, tmp_path / "long.html", lang="zh", parameters=[w], inputs=[x])
+    none_cut = """() => ![...document.querySelectorAll(".lines mfrac mtext, #table th button")].filter((name) => {
+      const text = document.createRange();
+      text.selectNodeContents(name);
+      const own = text.getBoundingClientRect();
+      const box = name.closest(".line, th").getBoundingClientRect();
+      const cell = name.closest("mtd, th").getBoundingClientRect();
+      return own.right > Math.min(box.right, cell.right) + 1 || own.left < cell.left - 1;
+    }).length"""
+    for width, height in ((1366, 768), (390, 844)):
+        reader = read(path, width=width, height=height)
+        reader.click("#phases [data-phase=backward]")
+        for _ in range(5):
+            reader.press("ArrowRight")
+            reader.page.wait_for_function(none_cut)
 
 
 def test_the_training_curve_is_seen_without_scrolling(read, files):

@@ -22,7 +22,7 @@ export function toolsOf(graph, viewName, round, digits) {
   const symbol = (i) => m.name(graph.nodes[i].name);
   const values = round.numbers.values;
   const quantity = Object.assign((i) => written(values[i], digits), { numeric: true });
-  const root = symbol(view.shown.at(-1));
+  const last = symbol(view.shown.at(-1));
   return {
     graph,
     view,
@@ -30,10 +30,12 @@ export function toolsOf(graph, viewName, round, digits) {
     digits,
     symbol,
     quantity,
+    room: (i) => m.roomOf(graph.nodes[i].name),
+    root: view.shown.at(-1),
     show: (x) => written(x, digits),
     inline: (i) => m.math(symbol(i)),
-    gradient: (i) => m.partial(root, symbol(i)),
-    soFar: (i) => m.marked(m.partial(root, symbol(i)), ["mtext", text("mark.so_far")]),
+    gradient: (i) => m.partial(last, symbol(i)),
+    soFar: (i) => m.marked(m.partial(last, symbol(i)), ["mtext", text("mark.so_far")]),
     // The derivative along one edge: never under the sign of the gradient, which is the sum over all ways.
     local({ node, parent, edge }) {
       const mark = markOf({ node, parent, edge }, edgesOf);
@@ -77,7 +79,7 @@ function asFactor(tree, filled) {
 const firstSign = (tree) => (typeof tree === "string" ? tree : tree.length > 1 ? firstSign(tree[1]) : "");
 
 /** Sets the chain rule along one edge: in symbols, with the letters of the local derivative, and in numbers. */
-function chainRows(left, step, formula, { symbol, quantity, show, gradient, local, digits }, all) {
+function chainRows(left, step, formula, { symbol, quantity, show, gradient, local, digits, room, root }, all) {
   const rows = [[left, "=", m.row(gradient(step.node), m.sign("⋅"), local(step))]];
   const upstream = m.number(show(step.upstream));
   const isNumber = !formula || !JSON.stringify(formula).includes('"n"');
@@ -92,9 +94,12 @@ function chainRows(left, step, formula, { symbol, quantity, show, gradient, loca
   rows.push([m.row(), "=", m.row(upstream, m.sign("×"), m.factor(show(step.local)))]);
   const brought = show(step.contribution);
   rows.push([m.row(), "=", step.count > 1 ? m.number(brought) : result(brought)]);
-  return digits === "all" ? [[left, "", m.row()], [m.row(), ...rows[0].slice(1)], ...rows.slice(1)] : rows;
+  const [above, node, parent] = [root, step.node, step.parent].map(room);
+  const isLong = Math.max(above, parent) + Math.max(above, node) + Math.max(node, parent) > LONG;
+  return isLong || digits === "all" ? [[m.row(), "", left], [m.row(), ...rows[0].slice(1)], ...rows.slice(1)] : rows;
 }
 
+const LONG = 18; // of three names side by side, in their height: the line breaks before the sign
 const MOST_LISTED = 6;
 
 /** Lists what comes to a node and through which nodes: what has arrived with its number, what is awaited without. */

@@ -41,7 +41,7 @@ function shapeOf(role, x, y, w, h) {
 }
 
 /** Draws an edge, whose line ends at the back of its arrow. */
-function edgeOf(id, numbers) {
+export function edgeOf(id, numbers) {
   const points = [];
   for (let i = 0; i < numbers.length; i += 2) points.push([numbers[i], numbers[i + 1]]);
   const [before, tip] = points.slice(-2);

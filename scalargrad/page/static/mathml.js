@@ -36,6 +36,9 @@ export function name([base, below, above]) {
   return above ? ["msup", word(base), word(above)] : word(base);
 }
 
+/** Estimates how wide a name is, in its height: a Chinese sign is as wide as it is high, a letter half of that. */
+export const roomOf = (name) => [...name.join("")].reduce((sum, sign) => sum + (sign > "\u2e7f" ? 1 : 0.5), 0);
+
 /** Sets a number; `text` has a true minus sign and perhaps a raised power of ten. */
 export const number = (text) =>
   text.startsWith("−") ? row(["mo", "−"], ["mn", text.slice(1)]) : ["mn", text];

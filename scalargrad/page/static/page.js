@@ -78,7 +78,7 @@ function use(newGraph, makeLayout = (view) => newGraph.layouts[view]) {
 /** Gives the picture of the present view, which is made when it is first asked for. */
 function picture() {
   if (!pictures[now.view]) {
-    pictures[now.view] = makePicture($(`picture-${now.view}`), graph, now.view, layoutOf(now.view), goToNode);
+    pictures[now.view] = makePicture($(`picture-${now.view}`), $("ends"), graph, now.view, layoutOf(now.view), goToNode);
   }
   return pictures[now.view];
 }
@@ -300,10 +300,15 @@ function showReason() {
   showWhy($("why"), graph, now.view, now.round, asked() ? null : step, data.live);
 }
 
-/** Lets the keyboard scroll what is wider than its place. */
+const SMALLEST_SHARE = 0.6; // of its size, down to which a formula shrinks before it has to be scrolled
+
+/** Lets a formula that is wider than its place shrink, and the keyboard scroll what is still too wide. */
 function reachByKeys() {
+  const share = (part) => part.clientWidth / part.scrollWidth;
+  const lines = [...document.querySelectorAll(".card .line")].map((line) => [line, share(line)]);
+  for (const [line, room] of lines) if (room < 1) line.style.fontSize = `${Math.max(room * 0.99, SMALLEST_SHARE)}em`;
   for (const part of document.querySelectorAll(".card .line, .card .heading, .card .note")) {
-    if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
+    if (share(part) < 1) part.tabIndex = 0;
     else part.removeAttribute("tabindex");
   }
 }

@@ -1,6 +1,7 @@
 // Shows one view of the graph: fills the nodes with text, lights up what a step is about, zooms and follows.
 
 import { drawView, make } from "./drawing.js";
+import { showEnds } from "./ends.js";
 import { written } from "./numbers.js";
 
 const LONGEST = 28; // signs of a label, as in the layout
@@ -9,12 +10,15 @@ const MOST_DIGITS_LARGE = 3;
 const FONT = 14; // of a name, in units of the picture, and in large type
 const FONT_LARGE = 17;
 const READABLE = 12; // pixels; below that the picture scrolls
-const SMALLEST = 10; // pixels; down to that it rather shows as a whole
+const SMALLEST = 10; // pixels; down to that it rather shows as a whole, or both ends of an edge
 const LINE = 17; // from line to line, in units of the picture
 const LINE_LARGE = 18;
 
-/** Makes the picture of a view inside its scrolling frame; `choose(node)` is called for a node that is picked. */
-export function makePicture(frame, graph, viewName, layout, choose) {
+/**
+ * Makes the picture of a view inside its scrolling frame; `choose(node)` is called for a node that is picked. Two ends
+ * of an edge that are too far apart to be read together are shown in `ends`.
+ */
+export function makePicture(frame, ends, graph, viewName, layout, choose) {
   const svg = drawView(graph, viewName, layout);
   frame.replaceChildren(svg);
   const [width, height] = layout.size;
@@ -26,7 +30,9 @@ export function makePicture(frame, graph, viewName, layout, choose) {
   const localTags = new Map();
   let zoom = null; // null: as large as it has to be
   let lit = [];
-  let subject = [];
+  let subject = []; // the nodes that the step is about, and those it comes from
+  let chief = []; // the former alone
+  let along = { text: "", classes: [] }; // of the edge between two of them
 
   for (const [i, parts] of nodes) {
     setName(parts.name, graph.nodes[i], viewName);
@@ -51,7 +57,9 @@ export function makePicture(frame, graph, viewName, layout, choose) {
     const type = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
     const font = isLarge() ? FONT_LARGE : FONT;
     const whole = fit * font >= SMALLEST * type;
-    return zoom ?? Math.min(whole ? fit : (READABLE / font) * type, 1.7 * type, bothEnds());
+    const readable = Math.min(whole ? fit : (READABLE / font) * type, 1.7 * type);
+    const both = bothEnds();
+    return zoom ?? (both * font < SMALLEST * type ? readable : Math.min(readable, both));
   }
 
   /** Gives the scale at which the nodes that a step is about fit into the frame together. */
@@ -65,9 +73,17 @@ export function makePicture(frame, graph, viewName, layout, choose) {
 
   function resize() {
     if (!frame.clientWidth) return;
-    setScale();
     setLines();
-    follow(false);
+    place(false);
+  }
+
+  /** Makes the picture as large as the step asks for, and brings what it is about into the frame. */
+  function place(smoothly) {
+    setScale();
+    const isApart = bothEnds() < scale();
+    ends.toggleAttribute("hidden", !isApart || subject.length !== 2);
+    if (isApart && subject.length === 2) showEnds(ends, subject.map((i) => nodes.get(i)), along, Math.min(scale(), 1.2));
+    follow(isApart ? chief : subject, smoothly);
   }
 
   function setScale() {
@@ -76,8 +92,8 @@ export function makePicture(frame, graph, viewName, layout, choose) {
     svg.style.height = `${height * now}px`;
   }
 
-  function follow(smoothly) {
-    const boxes = subject.map((i) => nodes.get(i)?.group.getBoundingClientRect()).filter(Boolean);
+  function follow(some, smoothly) {
+    const boxes = some.map((i) => nodes.get(i)?.group.getBoundingClientRect()).filter(Boolean);
     if (!boxes.length) return;
     const view = frame.getBoundingClientRect();
     const middle = (from, to) =>
@@ -119,14 +135,12 @@ export function makePicture(frame, graph, viewName, layout, choose) {
     const mark = (element, ...classes) => element && (element.classList.add(...classes), lit.push(element));
     for (const i of now) mark(nodes.get(i)?.group, "now");
     for (const i of from) mark(nodes.get(i)?.group, "from");
-    for (const id of edgeIds) mark(edges.get(`${viewName}_${id}`), "lit", ...(backwards ? ["back"] : []));
+    const classes = backwards ? ["lit", "back"] : ["lit"];
+    for (const id of edgeIds) mark(edges.get(`${viewName}_${id}`), ...classes);
     for (const id of cameIds) mark(edges.get(`${viewName}_${id}`), "came");
     tag.show(tagText && edges.get(`${viewName}_${edgeIds[0]}`)?.querySelector("path"), tagText);
-    subject = [...now, ...from];
-    requestAnimationFrame(() => {
-      if (frame.clientWidth && zoom === null && subject.length) setScale();
-      follow(true); // the browser lays the page out once, then
-    });
+    [subject, chief, along] = [[...now, ...from], now, { text: tagText, classes }];
+    requestAnimationFrame(() => frame.clientWidth && place(true)); // the browser lays the page out once, then
   }
 
   /** Writes on every edge the derivative along it: `localOf(id)` gives the text; without it they are taken away. */
