@@ -113,9 +113,9 @@ def test_every_number_reads_back(name):
         content = re.search(rf"\({place}\) at \(\S+ \S+\) \{{(.*)\}};", source)[1]
         found = [read(number) for number in re.findall(r"(?:value|grad) \$([^$]*)\$", content)]
         assert found == [node.data, node.grad]
-    edges = re.findall(r"\\draw\[sg edge\] \((\w+)\) -- node\[[^]]*\] \{\$([^$]*)\$\} \((\w+)\);", source)
+    edges = re.findall(r"\\draw\[sg edge\] \((\w+)\).* \((\w+)\) node\[[^]]*\] at [^{]*\{\$([^$]*)\$\};", source)
     expected = [(names[edge.parent], edge.derivative, names[node]) for node in names for edge in view.edges(node)]
-    assert [(start, read(number), end) for start, number, end in edges] == expected
+    assert [(start, read(number), end) for start, end, number in edges] == expected
     macros = dict(re.findall(r"\\newcommand\*\{\\(\w+)\}\{(\S+)\}", numbers(drawing.shown)))
     assert len(macros) == 2 * len(names)
     assert float(macros["valueEtotal"]) == view.root.data

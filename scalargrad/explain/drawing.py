@@ -81,6 +81,14 @@ class Shown(NamedTuple):
     role_of: dict[Value, str]
     digits: int
     lang: str
+    has_derivatives: bool = True  # on its edges
+    formulas: bool = False  # whether it says where they come from
+
+    def title(self, node: Value) -> str:
+        """Give the name that a node bears in the picture, if it has one."""
+        is_computed = bool(node.op and node.parents)
+        is_named = node.label or (is_computed and (self.formulas or not self.operations))
+        return self.view.name(node) if is_named else ""
 
     def edges(self) -> list[str]:
         """Name the edges in the order in which they stand in the source: "n4.1" is the second that leads to n4."""
@@ -275,14 +283,12 @@ def draw(
     role_of = roles(root, inputs, parameters, targets)
     drawing = Drawing(format="svg", **attributes())
     names = {node: f"n{position}" for position, node in enumerate(nodes)}
+    drawing.shown = Shown(shown, operations, names, role_of, digits, lang, edges, formulas)
     copies = _copies(shown, names) if leaf_per_use else {node: [name] for node, name in names.items()}
     for node in nodes:
-        is_computed = bool(node.op and node.parents)
-        symbol = node.op.symbol or node.op.name if node.op and is_computed and operations else ""
-        is_named = node.label or (is_computed and (formulas or not operations))
-        title = shown.name(node) if is_named else ""
+        symbol = node.op.symbol or node.op.name if node.op and node.parents and operations else ""
         for name in copies[node]:
-            _add_node(drawing, name, role_of[node], symbol, _lines(node, title, digits, lang))
+            _add_node(drawing, name, role_of[node], symbol, _lines(node, drawing.shown.title(node), digits, lang))
     starts = {node: iter(copies[node]) for node in nodes}
     for node in nodes:
         _add_edges(drawing, shown, node, names, starts, digits, edges, formulas)
@@ -293,7 +299,6 @@ def draw(
         captions.append(say("drawing", "depth", lang, shown=len(nodes), count=len(shown.order), depth=depth))
     captions += [say("drawing", f"told apart.{mark}", lang) for mark in _marks(shown, nodes)]
     _add_captions(drawing, topological_order(root), captions, shown.name, digits, lang)
-    drawing.shown = Shown(shown, operations, names, role_of, digits, lang)
     drawing.names = frozenset(shown.name(node) for node in nodes if node.label)
     drawing.title = say("drawing", "title", lang, root=shown.name(root), count=len(nodes))
     drawing.description = _in_words(shown, nodes, role_of, digits, lang)

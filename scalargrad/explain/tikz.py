@@ -3,22 +3,22 @@
 Reads the SVG of the picture for the places, and the view for all else.
 """
 
-import re
-from collections.abc import Mapping, Sequence
-from xml.etree import ElementTree
+from collections.abc import Iterable, Mapping, Sequence
 
 from ..engine import Value
 from ..formulas import algebra
-from ..formulas.latex import LaTeX, escaped
+from ..formulas.latex import LaTeX, escaped, latex
 from ..formulas.matrix_notation import InLaTeX, NumbersInLaTeX
 from ..graph.layers import ARRANGEMENT
 from ..graph.roles import is_number
 from ..messages import say
 from .drawing import LOOKS, Shown
 from .layer_drawing import PRODUCT, LayerDrawing, edges_between, is_small, numbers_of, range_of
+from .places import Route, edges_of, nodes_of
 from .steps import Step
 
-_SVG = "{http://www.w3.org/2000/svg}"
+# The letters of LaTeX are smaller than those for which the layout has made room.
+_BEGIN = r"\begin{tikzpicture}[x=0.65bp, y=0.65bp]"
 _SHAPES = {
     "number": "draw=none",
     "operation": "rounded corners",
@@ -28,7 +28,9 @@ _SHAPES = {
     "target": "thick, densely dashed",
     "loss": "double, very thick",
 }
-_DIGITS = dict(zip("0123456789", ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]))
+_DIGITS = dict(
+    zip("0123456789[", ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "copy"])
+)
 _LAST_OF_PDFLATEX = "\u017f"  # the Latin letters; what comes after them needs fonts of Unicode
 _SIGNS = {"⊙": r"$\odot$", "×": r"$\times$", "−": "$-$", "÷": r"$\div$", "Σ": r"$\sum$", "^": r"\textasciicircum"}
 _latex = LaTeX()
@@ -59,10 +61,10 @@ def _head(where: str, content: str) -> str:
 
 def layers_tikz(svg: str, drawing: LayerDrawing) -> str:
     """Write the layers of a graph as a `tikzpicture`: matrices of numbers, their formulas, and the edges between."""
-    layers, places = drawing.layers, _places(svg)
+    layers, places = drawing.layers, nodes_of(svg)
     digits, lang = drawing.look
     symbols = InLaTeX(layers.shapes, 6)
-    lines = [r"\begin{tikzpicture}[x=0.8bp, y=0.8bp]"]
+    lines = [r"\begin{tikzpicture}[x=0.8bp, y=0.8bp]"]  # matrices take more room than plain text
     for name, box in drawing.boxes.items():
         x, y = places[name]
         content = [f"${symbols.name(box.name)}$"]
@@ -78,12 +80,10 @@ def layers_tikz(svg: str, drawing: LayerDrawing) -> str:
             said = f"${matrix}$" if matrix else escaped(range_of(table, digits, lang)).replace("…", r"\dots ")
             content.append(rf"{f'${symbols.name(title)}$' if title.startswith('delta') else title} {said}")
         role = {ARRANGEMENT: "number"}.get(box.role, box.role)
-        written = r"\\".join(content)
-        lines.append(rf"  \node[sg {role}] ({name}) at ({x:.1f}, {y:.1f}) {{{written}}};")
-    for start, end, sign in edges_between(layers, drawing.boxes):
+        lines.append(_node(role, name, x, y, content))
+    for (_, _, sign), route in zip(edges_between(layers, drawing.boxes), edges_of(svg), strict=True):
         written = _SIGNS.get(sign) or escaped(say("layers", "product", lang) if sign == PRODUCT else sign)
-        label = f" node[sg derivative] {{{written}}}" if written else ""
-        lines.append(rf"  \draw[sg edge] ({start}) --{label} ({end});")
+        lines.append(_edge(route, written))
     picture = "\n".join([*lines, r"\end{tikzpicture}", ""])
     return _head("", picture) + _styles() + picture
 
@@ -123,36 +123,59 @@ def _styles() -> str:
             r"\tikzset{sg node/.style={draw, align=center, inner sep=3pt, font=\footnotesize},",
             *roles,
             r"  sg edge/.style={->, >=stealth, draw=black!75},",
-            r"  sg derivative/.style={font=\scriptsize, text=blue!50!black, auto, inner sep=1pt}}%",
+            r"  sg derivative/.style={font=\scriptsize, text=blue!50!black, align=center, inner sep=1pt}}%",
             "",
         ]
     )
 
 
 def _picture(svg: str, shown: Shown, first: Mapping[str, int]) -> str:
-    view, names, digits = shown.view, shown.names, shown.digits
-    places = _places(svg)
-    lines = [r"\begin{tikzpicture}[x=0.8bp, y=0.8bp]"]
-    for node, name in names.items():
-        x, y = places[name]
-        content = r"\\".join(_lines(node, shown, name, first))
-        lines.append(rf"  \node[sg {shown.role_of[node]}] ({name}) at ({x:.1f}, {y:.1f}) {{{content}}};")
-    for node, name in names.items():
-        for position, edge in enumerate(view.edges(node)):
-            if edge.parent in names:
-                label = _number(edge.derivative, digits)
-                content = _from(f"{name}.{position}", f"${label}$", first)
-                derivative = f" node[sg derivative, pos={0.4 + 0.2 * (position % 2):g}] {{{content}}}"
-                derivative = "" if is_number(edge.parent) else derivative
-                lines.append(rf"  \draw[sg edge] ({names[edge.parent]}) --{derivative} ({name});")
+    node_of = {name: node for node, name in shown.names.items()}
+    lines = [_BEGIN]
+    for place, (x, y) in nodes_of(svg).items():
+        name = place.partition("u")[0]  # the copies of a leaf go by its name
+        if name in node_of:
+            role, content = shown.role_of[node_of[name]], _lines(node_of[name], shown, name, first)
+        else:
+            role = place.removeprefix("legend_")
+            content = [say("drawing", f"role.{role}", shown.lang)]
+        lines.append(_node(role, place, x, y, content))
+    for part, route in zip(shown.edges(), edges_of(svg)):
+        node, position = node_of[route.end], int(part.partition(".")[2])
+        lines.append(_edge(route, r"\\".join(_from(part, line, first) for line in _derivative(node, position, shown))))
     return "\n".join([*lines, r"\end{tikzpicture}", ""])
+
+
+def _node(role: str, name: str, x: float, y: float, content: Iterable[str]) -> str:
+    written = r"\\".join(content)
+    return rf"  \node[sg {role}] ({name}) at ({x:.1f}, {y:.1f}) {{{written}}};"
+
+
+def _edge(route: Route, label: str) -> str:
+    """Draw an edge on the way that the layout has found, from the border of one node to that of the other."""
+    points = [f"({x:.1f}, {y:.1f})" for x, y in route.points]
+    curves = zip(points[1::3], points[2::3], [*points[3:-1:3], f"({route.end})"])
+    way = "".join(f" .. controls {bend} and {other} .. {end}" for bend, other, end in curves)
+    x, y = route.label
+    said = f" node[sg derivative] at ({x:.1f}, {y:.1f}) {{{label}}}" if label else ""
+    return rf"  \draw[sg edge] ({route.start}){way}{said};"
+
+
+def _derivative(node: Value, position: int, shown: Shown) -> list[str]:
+    """Write what stands on an edge, as in the picture, line by line."""
+    edge = shown.view.edges(node)[position]
+    if not shown.has_derivatives or is_number(edge.parent):
+        return []
+    number = _number(edge.derivative, shown.digits)
+    formula = latex(shown.view.derivatives(node)[position]) if shown.formulas else number
+    return [f"${number}$"] if formula == number else [f"${formula}$", f"$= {number}$"]
 
 
 def _lines(node: Value, shown: Shown, name: str, first: Mapping[str, int]) -> list[str]:
     """Write what a node says, as in the picture."""
     if is_number(node):
         return [f"${_number(node.data, shown.digits)}$"]
-    title = f"${_latex.name(shown.view.name(node))}$" if node.label else ""
+    title = f"${_latex.name(named)}$" if (named := shown.title(node)) else ""
     if shown.operations and node.op and node.parents:
         title = rf"\textbf{{{escaped(node.op.name)}}} {title}"
     value = f"{say('drawing', 'value', shown.lang)} ${_number(node.data, shown.digits)}$"
@@ -168,23 +191,3 @@ def _from(part: str, content: str, first: Mapping[str, int]) -> str:
 def _number(value: float, digits: int) -> str:
     mantissa, _, exponent = f"{value + 0.0:.{digits}g}".partition("e")
     return _latex.power_of_ten(mantissa, int(exponent)) if exponent else mantissa
-
-
-def _places(svg: str) -> dict[str, tuple[float, float]]:
-    """Find the middle of each node."""
-    found = {}
-    for group in ElementTree.fromstring(svg.encode()).iter(f"{_SVG}g"):
-        if group.get("class") == "node":
-            points = [point for shape in group.iter() for point in _points(shape)]
-            if not points:  # a plain number has no shape
-                points = [(float(text.get("x", 0)), float(text.get("y", 0)) - 4) for text in group.iter(f"{_SVG}text")]
-            xs, ys = [x for x, _ in points], [y for _, y in points]
-            found[group.findtext(f"{_SVG}title", "")] = ((min(xs) + max(xs)) / 2, -(min(ys) + max(ys)) / 2)
-    return found
-
-
-def _points(shape: ElementTree.Element) -> list[tuple[float, float]]:
-    if shape.tag == f"{_SVG}ellipse":
-        return [(float(shape.get("cx", 0)), float(shape.get("cy", 0)))]
-    numbers = [float(number) for number in re.findall(r"-?[\d.]+", shape.get("points") or shape.get("d") or "")]
-    return list(zip(numbers[::2], numbers[1::2]))
