@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import zipfile
+from html.parser import HTMLParser
 
 import pytest
 from figure_support import operations
@@ -109,12 +110,51 @@ def recalculated(tmp_path_factory):
     book = scalargrad.spreadsheet(graphs()["network"]).content
     (folder / "right.xlsx").write_bytes(filled_in(book, answers))
     (folder / "wrong.xlsx").write_bytes(filled_in(book, {cell: 1.002 * n + 1e-9 for cell, n in answers.items()}))
+    mixed = {cell: n if cell in every_other(answers) else 1.002 * n + 1e-9 for cell, n in answers.items()}
+    (folder / "mixed.xlsx").write_bytes(filled_in(book, mixed))
     command = [office, f"-env:UserInstallation=file://{folder}/profile", "--headless", "--convert-to", ALL_SHEETS]
     made = subprocess.run(
         [*command, "--outdir", folder, *folder.glob("*.xlsx")], capture_output=True, text=True, timeout=150
     )
     assert made.returncode == 0, made.stderr
-    return {path.stem: list(csv.reader(path.open(encoding="utf-8"))) for path in folder.glob("*.csv")}
+    read = {path.stem: list(csv.reader(path.open(encoding="utf-8"))) for path in folder.glob("*.csv")}
+    return read | {"folder": folder}
+
+
+class Colours(HTMLParser):
+    """The colours of the cells in the second of the tables that LibreOffice writes."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tables, self.row, self.column, self.found = 0, 0, 0, {}
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        if tag == "table":
+            self.tables, self.row = self.tables + 1, 0
+        elif tag == "tr":
+            self.row, self.column = self.row + 1, 0
+        elif tag == "td" and self.tables == 2:
+            if "bgcolor" in given:
+                self.found["ABCDEFGHI"[self.column] + str(self.row)] = given["bgcolor"].lower()
+            self.column += int(given.get("colspan", 1))
+
+
+@pytest.fixture(scope="module")
+def coloured(recalculated):
+    """The colours of the second tab, with every rule for them worked out: LibreOffice writes those into HTML."""
+    folder = recalculated["folder"]
+    office = shutil.which("soffice") or shutil.which("libreoffice")
+    command = [office, f"-env:UserInstallation=file://{folder}/profile", "--headless", "--convert-to", "html"]
+    books = [folder / f"{name}.xlsx" for name in ("network", "right", "wrong", "mixed")]
+    made = subprocess.run([*command, "--outdir", folder, *books], capture_output=True, text=True, timeout=150)
+    assert made.returncode == 0, made.stderr
+    return {book.stem: Colours(book.with_suffix(".html").read_text("utf-8")).found for book in books}
+
+
+def every_other(answers):
+    return dict(list(answers.items())[::2])
 
 
 def key_of(root):
@@ -158,9 +198,17 @@ def test_every_cell_is_python_s_number(recalculated, name, change, tab):
 def test_the_blanks_turn_green_for_the_key_and_for_nothing_else(recalculated):
     """The tab counts what is green by the same condition."""
     count = len(key_of(graphs()["network"]))
-    for name, right in (("network", 0), ("right", count), ("wrong", 0)):
+    for name, right in (("network", 0), ("right", count), ("wrong", 0), ("mixed", (count + 1) // 2)):
         first = recalculated[f"{name}-To fill in"][0]
         assert (int(first[4]), first[5]) == (right, f"of {count}; four significant digits are enough")
+
+
+@pytest.mark.parametrize("name", ["network", "right", "wrong", "mixed"])
+def test_a_blank_is_green_where_it_agrees_with_the_key_and_nowhere_else(recalculated, coloured, name):
+    """The colour itself, as LibreOffice shows it. Before, 4 empty blanks were green, and of 167 right ones 51."""
+    answers = key_of(graphs()["network"])
+    right = {"right": set(answers), "mixed": set(every_other(answers))}.get(name, set())
+    assert {cell for cell, colour in coloured[name].items() if colour == "#7fc97f"} == right
 
 
 def test_an_operation_that_excel_cannot_say_is_refused_by_name():

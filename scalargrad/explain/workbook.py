@@ -120,11 +120,11 @@ class _Tab:
             (f"{column}{rows[node]}", cell.asked) for node, row in self.cells.items() for column, cell in row.items()
         ]
         blanks = [place for place, is_asked in asked if is_asked]
-        cell, area = blanks[0], f"{VALUE}{TOP + 1}:{AFTER}{max(rows.values())}"
-        right = f"AND(ISNUMBER({cell}),ABS({cell}-{self.key}{cell})<=0.0005*ABS({self.key}{cell}))"
         green = self.book.add_format({"bg_color": _GREEN, "bold": True})
-        where = {"multi_range": " ".join(blanks)}
-        self.sheet.conditional_format(cell, {"type": "formula", "criteria": f"={right}", "format": green, **where})
+        for cell in blanks:  # a rule each: programs differ in what a formula for many cells is relative to
+            right = f"AND(ISNUMBER({cell}),ABS({cell}-{self.key}{cell})<=0.0005*ABS({self.key}{cell}))"
+            self.sheet.conditional_format(cell, {"type": "formula", "criteria": f"={right}", "format": green})
+        area = f"{VALUE}{TOP + 1}:{AFTER}{max(rows.values())}"
         fits = f"(ABS({area}-{self.key}{area})<=0.0005*ABS({self.key}{area}))"
         counted = f"=SUMPRODUCT(ISNUMBER({area})*{fits})-{len(asked) - len(blanks)}"
         self.sheet.write_string("D1", self.words["right"], self.bold)
