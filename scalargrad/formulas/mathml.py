@@ -18,6 +18,7 @@ from .tree import Expression
 Tree: TypeAlias = "str | list[Tree]"
 
 GREEK = {name: chr(code) for name, code in name2codepoint.items() if ord("α") <= code <= ord("ω")}
+_UNSEEN = re.compile(r"<mpadded .*?</mpadded>")
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -67,7 +68,12 @@ def tree(expression: Expression) -> Tree:
     >>> tree(parse("n0 * n1 + 2"))
     ['mrow', ['n', '0'], ['times'], ['n', '1'], ['mo', '+'], ['mn', '2']]
     """
-    return _tree(ElementTree.fromstring(f"<mrow>{_mathml.write(expression)}</mrow>"))
+    return tree_of(_mathml.write(expression))
+
+
+def tree_of(written: str) -> Tree:
+    """Read a formula of MathML as a tree, without the signs in it that are not seen."""
+    return _tree(ElementTree.fromstring(f"<mrow>{_UNSEEN.sub('', written)}</mrow>"))
 
 
 def _tree(element: ElementTree.Element) -> Tree:

@@ -16,6 +16,8 @@ from ..formulas.javascript import as_data
 
 _IMPORT = re.compile(r'^import (?:\* as )?(\w+|\{[^}]*\}) from "\./(\w+)\.js";$', re.MULTILINE)
 _COMMENT = re.compile(r"^\s*(?:/\*\*.*?\*/|//[^\n]*)\n| +// [^\n]*$", re.MULTILINE | re.DOTALL)  # of JavaScript
+_SPACES = re.compile(r"^[^\"'`/\\\n]*$", re.MULTILINE)  # lines in which every space is one between signs
+_AROUND = re.compile(r" *([=,;:?(){}[\]<>&|*]) *")
 _INDENT = re.compile(r"^\s+", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:const|function|class) (\w+))", re.MULTILINE)
 
@@ -40,9 +42,9 @@ def _style() -> str:
 def script(main: str, generated: Mapping[str, str]) -> str:
     """Join a module and all that it imports into one script, each after those that it needs itself.
 
-    A module becomes a function that is called at once and gives back what the module exports, so that each keeps
-    its own names. The comments stay behind: a page is read by pupils' browsers, over slow lines. `generated` holds the
-    modules that are no files.
+    A module becomes a function that is called at once and gives back what the module exports, so that each keeps its
+    own names. Comments and the spaces around signs stay behind: a page is read by pupils' browsers, over slow lines.
+    `generated` holds the modules that are no files.
     """
     written: dict[str, str] = {}
 
@@ -55,6 +57,7 @@ def script(main: str, generated: Mapping[str, str]) -> str:
         exported = ", ".join(_EXPORT.findall(source))
         body = _EXPORT.sub("", _IMPORT.sub(r"const \1 = \2_js;", source))
         body = _INDENT.sub("", _COMMENT.sub("", body)).strip()
+        body = _SPACES.sub(lambda plain: _AROUND.sub(r"\1", plain[0]), body)
         written[name] = f"const {name}_js = (() => {{\n{body}\nreturn {{ {exported} }};\n}})();\n"
 
     add(main)

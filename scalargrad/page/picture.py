@@ -5,6 +5,7 @@ Reads the looks of the drawings. No label goes through Graphviz, which is told o
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
@@ -20,6 +21,8 @@ from .data import Graph
 _FONT_SIZE = 14.0
 _NUMBER = 1.2  # inches, for a gradient such as −0.008694 and the room around it
 _LINE = 0.23  # inches
+_CELL, _RANGE = 1.05, 1.7  # inches, for a number in a matrix, and for the range of its numbers
+MOST_CELLS = 4  # of a row or a column of a matrix that shows its numbers
 _LONGEST = 28  # signs of a label that are shown in the picture
 
 
@@ -30,11 +33,7 @@ def layout(graph: Graph, name: str) -> dict[str, Any]:
     tip of the arrow; all are whole points of 1/72 inch. Raises RuntimeError where Graphviz fails.
     """
     view = view_of(graph.root, name)
-    picture = graphviz.Digraph(
-        graph_attr={"rankdir": "LR", "nodesep": "0.13", "ranksep": "0.6", "bgcolor": "transparent", "pad": "0.1"},
-        node_attr={"fontsize": f"{_FONT_SIZE:g}", "fontname": "Helvetica", "fixedsize": "true"},
-        edge_attr={"arrowsize": "0.7"},
-    )
+    picture = _empty()
     ids = {node: f"n{graph.nodes[node].number}" for node in view.order}
     for node in view.order:
         _add_node(picture, ids[node], graph.nodes[node].role, _title(view, node))
@@ -47,6 +46,37 @@ def layout(graph: Graph, name: str) -> dict[str, Any]:
         "boxes": [drawn.box(ids[node]) for node in view.order],
         "curves": [[drawn.curve(f"{ids[node]}_{k}") for k in range(len(view.edges(node)))] for node in view.order],
     }
+
+
+def layout_of_layers(boxes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Lay out the boxes of the layers as `layout` lays out nodes; each lists in "from" the boxes that it comes from."""
+    picture = _empty()
+    for number, box in enumerate(boxes):
+        rows, columns = len(box["cells"]), len(box["cells"][0])
+        is_small = max(rows, columns) <= MOST_CELLS
+        lines = 3 if rows == columns == 1 else 2 + 2 * (rows if is_small else 1)
+        room = max(_inches("".join(box["name"])) + 0.3, _CELL * columns + 0.2 if is_small else _RANGE)
+        picture.node(
+            f"n{number}", "", id=f"n{number}", shape="box", width=f"{room:.2f}", height=f"{lines * _LINE + 0.12:.2f}"
+        )
+    for number, box in enumerate(boxes):
+        for position, source in enumerate(box["from"]):
+            weight = "1" if boxes[source].get("role") == "parameter" else "9"
+            picture.edge(f"n{source}", f"n{number}", id=f"n{number}_{position}", weight=weight)
+    drawn = _Drawn(render(picture.source, "svg"))
+    return {
+        "size": drawn.size,
+        "boxes": [drawn.box(f"n{number}") for number in range(len(boxes))],
+        "curves": [[drawn.curve(f"n{n}_{k}") for k in range(len(box["from"]))] for n, box in enumerate(boxes)],
+    }
+
+
+def _empty() -> graphviz.Digraph:
+    return graphviz.Digraph(
+        graph_attr={"rankdir": "LR", "nodesep": "0.13", "ranksep": "0.6", "bgcolor": "transparent", "pad": "0.1"},
+        node_attr={"fontsize": f"{_FONT_SIZE:g}", "fontname": "Helvetica", "fixedsize": "true"},
+        edge_attr={"arrowsize": "0.7"},
+    )
 
 
 def short(label: str) -> str:

@@ -19,7 +19,7 @@ from ..files import write_whole
 from ..graph.views import default_view
 from ..messages import LANGUAGES, catalogue, say
 from ..recording import as_float
-from . import bundle, data, picture, quiz
+from . import bundle, data, layers, picture, quiz
 
 LARGEST = 1000  # nodes; a picture of more takes long to lay out, and nobody can step through it
 DIGITS = (3, 4, 6, 8, 17)
@@ -108,6 +108,7 @@ def page(
             "graph": {
                 **data.describe(graph, rate),
                 "slips": known_slips,
+                "layers": layers.describe(graph),
                 "layouts": {view: picture.layout(graph, view) for view in ("quantities", "operations")},
             },
         },

@@ -51,7 +51,7 @@ export function toolsOf(graph, viewName, round, digits) {
 }
 
 /** Makes one line: what it is, in words, and the equations. */
-function line(label, equations) {
+export function line(label, equations) {
   const element = document.createElement("div");
   element.className = "line";
   if (label) {

@@ -19,9 +19,10 @@ export function drawView(graph, viewName, { size, boxes, curves }) {
   return svg;
 }
 
-function nodeOf(id, { role, number }, [x, y, width, height]) {
+function nodeOf(id, { role, number, lift }, [x, y, width, height]) {
   const group = make("g", { id, class: `node ${role}` });
-  group.append(shapeOf(role, x, y, width / 2, height / 2));
+  const shape = lift === undefined ? role : role === "parameter" ? role : "quantity"; // a matrix stands in a box
+  group.append(shapeOf(shape, x, y, width / 2, height / 2));
   for (const line of number ? ["name"] : ["name", "value", "gradient"]) {
     group.append(make("text", { class: line, x, y }), "\n"); // read as three words
   }

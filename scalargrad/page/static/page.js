@@ -5,6 +5,7 @@ import { drawCurve } from "./curve.js";
 import { makeEditor } from "./editor.js";
 import { forward } from "./engine.js";
 import { idea } from "./ideas.js";
+import { makeLayers, nearest } from "./layers.js";
 import { drawLegend } from "./legend.js";
 import { mistakenGradients } from "./mistakes.js";
 import { written } from "./numbers.js";
@@ -24,7 +25,8 @@ import { makeWrong } from "./wrong.js";
 import { Refusal, language, load, speak, text, translate } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
-const VIEWS = ["quantities", "operations"];
+const LAYERS = "layers";
+const VIEWS = ["quantities", "operations", LAYERS];
 const UNTOLD = { label: "", symbol: "", rule: null, parents: [], number: false }; // of a node, where Python tells nothing
 const save = makeSaver();
 const data = JSON.parse($("data").textContent);
@@ -32,6 +34,7 @@ const data = JSON.parse($("data").textContent);
 // The graph, and the parts of the page that show it.
 let graph, root, recorded;
 let pictures = {};
+let layers = null; // of a graph that has some
 let layoutOf = null;
 let showTable, showEditor;
 
@@ -65,6 +68,7 @@ function use(newGraph, makeLayout = (view) => newGraph.layouts[view]) {
   root = graph.nodes.length - 1;
   recorded = graph.recorded;
   pictures = {};
+  layers = graph.layers ? makeLayers(graph) : null;
   showTable = makeTable($("table"), graph, goToNode);
   showEditor = makeEditor($("editor"), graph, edit);
   restart(recorded);
@@ -77,6 +81,7 @@ function use(newGraph, makeLayout = (view) => newGraph.layouts[view]) {
 
 /** Gives the picture of the present view, which is made when it is first asked for. */
 function picture() {
+  if (!pictures[now.view] && inLayers()) pictures[LAYERS] = layers.picture($(`picture-${LAYERS}`), goToNode);
   if (!pictures[now.view]) {
     pictures[now.view] = makePicture($(`picture-${now.view}`), $("ends"), graph, now.view, layoutOf(now.view), goToNode);
   }
@@ -88,14 +93,16 @@ const showWrong = makeWrong($("panel-wrong"), render);
 const position = () => ({ step: now.step, last: steps().length - 1 });
 const showPlayer = makePlayer($("player"), go, position, () => Boolean(asked()));
 
-const steps = () => now.round.views[now.view].steps;
+const inLayers = () => now.view === LAYERS;
+const scalarView = () => (inLayers() ? VIEWS[0] : now.view); // whose words and edges single quantities have
+const steps = () => (inLayers() ? layers.stepsOf(now.round) : now.round.views[now.view].steps);
 
 const asksIdeas = () => $("kind").value === "ideas";
-const tools = () => toolsOf(graph, now.view, now.round, now.digits);
+const tools = () => toolsOf(graph, scalarView(), now.round, now.digits);
 
 /** Gives the open question of the present step; null where there is none. */
 function asked() {
-  if (!now.quiz || answered.has(now.step)) return null;
+  if (!now.quiz || inLayers() || answered.has(now.step)) return null;
   if (asksIdeas()) return idea(graph, now.view, now.round, now.step, data.live);
   const { nodes, parameters, slips } = graph;
   const { gradients } = now.round;
@@ -184,7 +191,7 @@ function go(step) {
 function goToNode(node) {
   const all = steps();
   const late = PHASES.indexOf(all[now.step].phase) >= PHASES.indexOf("backward");
-  const about = (step) => (step.kind === "backward" ? late && step.parent === node : step.node === node);
+  const about = (step) => step.nodes?.includes(node) || (step.kind === "backward" ? late && step.parent === node : step.node === node);
   const found = late ? all.findLastIndex((step) => step.phase === "backward" && about(step)) : all.findIndex(about);
   if (found >= 0) go(found);
 }
@@ -197,7 +204,10 @@ function setView(view) {
   now.view = view;
   answered.clear();
   showView();
-  go(came?.view === view ? came.step : sameStep(before, origin.step, steps(), graph.views.quantities.regions));
+  const near = [view, origin.view].includes(LAYERS)
+    ? nearest(before[origin.step], steps())
+    : sameStep(before, origin.step, steps(), graph.views.quantities.regions);
+  go(came?.view === view ? came.step : near);
   came = origin;
 }
 
@@ -269,15 +279,17 @@ function render() {
   const step = all[now.step];
   const open = asked();
   const hidden = open?.what && { node: open.node, what: open.what };
-  const state = known(graph, now.round, all, now.step);
+  const state = inLayers() ? layers.known(now.round, now.step) : known(graph, now.round, all, now.step);
   picture().show(state, now.digits, hidden);
-  picture().light(lightOf(step, open));
+  picture().light(inLayers() ? step : lightOf(step, open));
   picture().showLocals(now.locals && revealed(open) === "all" && step.kind !== "next" ? localOf : null);
   showTable(state, now.digits, hidden, subjectOf(step), {
     numbers: now.numbers,
     differences: $("differences").checked && data.live,
   });
-  writeCard(document.querySelector(".card"), graph, now.view, now.round, step, now.digits, revealed(open));
+  const card = document.querySelector(".card");
+  if (step.nodes) layers.write(card, step, now.round, now.digits);
+  else writeCard(card, graph, scalarView(), now.round, step, now.digits, revealed(open));
   showReason();
   requestAnimationFrame(reachByKeys); // which measures, and so would make the browser lay out twice
   showQuestion(open);
@@ -297,7 +309,7 @@ function render() {
 /** Says why the local derivative of the present step is what it is, but not while a question is open. */
 function showReason() {
   const step = steps()[now.step];
-  showWhy($("why"), graph, now.view, now.round, asked() ? null : step, data.live);
+  showWhy($("why"), graph, scalarView(), now.round, asked() ? null : step, data.live);
 }
 
 const SMALLEST_SHARE = 0.6; // of its size, down to which a formula shrinks before it has to be scrolled
@@ -372,8 +384,9 @@ function showView() {
     $(`picture-${view}`).hidden = view !== now.view;
     $(`view-${view}`).setAttribute("aria-pressed", String(view === now.view));
   }
+  $(`view-${LAYERS}`).hidden = !layers;
   picture().resize();
-  drawLegend($("legend"), graph, now.view);
+  drawLegend($("legend"), graph, scalarView());
 }
 
 function showLanguage() {
@@ -381,7 +394,7 @@ function showLanguage() {
   if (!data.title) $("title").textContent = document.title = text("title");
   $("language").lang = language() === "zh" ? "en" : "zh-CN";
   translate();
-  drawLegend($("legend"), graph, now.view);
+  drawLegend($("legend"), graph, scalarView());
   $("verdict").textContent = "";
 }
 
@@ -443,7 +456,7 @@ listenToSwipes(document.querySelector("main"), (by) => go(now.step + by));
 // --- the state, in the address and in a saved file
 
 const allowed = () => ({
-  views: VIEWS,
+  views: VIEWS.filter((view) => view !== LAYERS || layers),
   digits: [...$("digits").options].map((option) => option.value),
   formulas: Boolean(typed),
 });

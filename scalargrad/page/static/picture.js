@@ -45,7 +45,7 @@ export function makePicture(frame, ends, graph, viewName, layout, choose) {
     const line = isLarge() ? LINE_LARGE : LINE;
     for (const [i, parts] of nodes) {
       [parts.name, parts.value, parts.gradient].forEach((text, k) => {
-        const above = graph.nodes[i].number ? 0 : (k - 1) * line;
+        const above = graph.nodes[i].number ? 0 : (k - 1) * line - (graph.nodes[i].lift ?? 0);
         text?.setAttribute("y", parts.middle + above + (k === 0 ? 3 : 5));
       });
     }

@@ -1,0 +1,112 @@
+"""The view of layers on the page: a matrix a step, with the numbers of Python, in a real browser."""
+
+import re
+from itertools import pairwise
+
+import pytest
+from layer_cases import CASES
+
+from scalargrad import Value, topological_order, trace, write_page
+from scalargrad.page import playground
+from scalargrad.teach.examples import two_output
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pages")
+    names = ("worked example", "batch", "convolution")
+    return {name: write_page(CASES[name](), folder / f"{name}.html") for name in names}
+
+
+def boxes(reader):
+    """Give the lines of each box by its name."""
+    return reader.page.evaluate(
+        """() => Object.fromEntries([...document.querySelectorAll("#picture-layers .node")].map((node) => {
+          const [name, ...lines] = [...node.querySelectorAll("text")].map((text) => text.textContent);
+          return [name, lines.filter(Boolean)];
+        }))"""
+    )
+
+
+def written(number):
+    return f"{number:.4g}".replace("-", "−")
+
+
+@pytest.mark.parametrize("name", ["worked example", "batch", "convolution"])
+def test_all_steps_go_forth_and_back(read, files, name):
+    passes = trace(CASES[name](), "layers")
+    reader = read(files[name], "#view=layers")
+    updates = 2 if any(box.role == "parameter" for box in passes.layers.boxes) else 0
+    shown = [box for box in passes.layers.boxes if box.role in ("quantity", "parameter", "loss")]
+    assert reader.steps() == (0, len(passes.forward) + len(shown) + updates)
+    forth, back = reader.walk()
+    assert all(before != after for before, after in pairwise(forth))
+    assert back[::-1] == forth
+
+
+def test_the_boxes_have_python_s_numbers(read, files):
+    passes = trace(two_output().root, "layers")
+    last = len(passes.forward) + sum(equation.box.role != "input" for equation in passes.backward) + 1
+    reader = read(files["worked example"], f"#view=layers&step={last}")
+    found = boxes(reader)
+    for box in passes.layers.boxes:
+        name = box.name.replace("_", "")
+        lines = [] if box.shape == (1, 1) else ["{} × {}".format(*box.shape)]
+        lines += [written(number) for row in box.values for number in row]
+        if box.role not in ("input", "target"):
+            gradients = passes.layers.tables[passes.layers.gradient_name(box)]
+            lines += [f"∂ {written(number)}" for row in gradients for number in row]
+        assert found[name] == lines
+
+
+def test_a_step_says_its_equation(read, files):
+    reader = read(files["worked example"], "#view=layers&step=1")
+    assert reader.page.text_content(".heading") == "The value of neth"
+    assert re.sub(r"\s", "", reader.page.text_content(".lines")) == "neth=Wh·x+bh=(0.851)"
+    reader.page.press("body", "End")
+    reader.page.press("body", "ArrowLeft")
+    assert reader.page.text_content(".heading") == "Update"
+    assert "0.0946289" not in str(boxes(reader))
+    assert "0.09463" in boxes(reader)["Wh"]
+
+
+def test_large_matrices_show_the_range_of_their_numbers(read, files):
+    passes = trace(CASES["convolution"](), "layers")
+    numbers = [number for row in passes.layers.by_name["p"].values for number in row]
+    reader = read(files["convolution"], "#view=layers&step=3")
+    assert boxes(reader)["p"] == ["16 × 1", f"{written(min(numbers))} … {written(max(numbers))}"]
+
+
+def test_other_numbers_go_through_the_matrices(read, files):
+    example = two_output()
+    place = topological_order(example.root).index(example.inputs[0])
+    reader = read(files["worked example"], f"#view=layers&step=2&numbers={place}=1.5")
+    assert boxes(reader)["x"] == ["2 × 1", "1.5", "1"]
+    assert boxes(reader)["neth"][1:] == [written(0.1 * 1.5 + 0.3 * 1.0 + 0.5), written(0.2 * 1.5 + 0.4 * 1.0 + 0.5)]
+
+
+def test_changing_the_view_stays_at_the_quantity(read, files):
+    reader = read(files["worked example"], "#view=layers&step=3")  # net_o
+    reader.click("#view-quantities")
+    assert reader.page.text_content(".heading") == "The value of neto2"
+    reader.click("#view-layers")
+    assert reader.steps()[0] == 3
+    reader.click("#language")
+    assert reader.page.inner_text("#view-layers") == "矩阵"
+
+
+def test_no_view_of_layers_where_nothing_is_alike(read, tmp_path):
+    x, w = Value(0.5, "x"), Value(0.2, "w")
+    reader = read(write_page((w * x).sigmoid(), tmp_path / "page.html"), "#view=layers")
+    assert not reader.page.is_visible("#view-layers")
+    assert "layers" in reader.page.inner_text("#error")
+    typed = tmp_path / "typed.html"
+    typed.write_text(playground().html, encoding="utf-8")
+    assert not read(typed).page.is_visible("#view-layers")
+
+
+def test_boxes_are_reached_by_keys_and_say_their_numbers(read, files):
+    reader = read(files["worked example"], "#view=layers&step=0")
+    box = reader.page.locator("#picture-layers .node").first
+    assert box.get_attribute("aria-label").startswith("Wh 2 × 2 0.1 0.3 0.2 0.4")
+    assert box.get_attribute("role") == "button"
