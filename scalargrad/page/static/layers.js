@@ -55,8 +55,8 @@ export function makeLayers(graph) {
     return of ? step.nodes.flatMap(of) : step;
   }
 
-  function picture(frame, choose) {
-    const inner = makePicture(frame, drawn, "layers", layout, (k) => choose(boxes[k].cells[0][0]));
+  function picture(frame, ends, choose) {
+    const inner = makePicture(frame, ends, drawn, "layers", layout, (k) => choose(boxes[k].cells[0][0]));
     const texts = boxes.map((box, k) => !isSingle(box) && cellsOf(box, frame.querySelector(`#layers_${k}`), layout.boxes[k]));
     return {
       ...inner,

@@ -81,7 +81,7 @@ function use(newGraph, makeLayout = (view) => newGraph.layouts[view]) {
 
 /** Gives the picture of the present view, which is made when it is first asked for. */
 function picture() {
-  if (!pictures[now.view] && inLayers()) pictures[LAYERS] = layers.picture($(`picture-${LAYERS}`), goToNode);
+  if (!pictures[now.view] && inLayers()) pictures[LAYERS] = layers.picture($(`picture-${LAYERS}`), $("ends"), goToNode);
   if (!pictures[now.view]) {
     pictures[now.view] = makePicture($(`picture-${now.view}`), $("ends"), graph, now.view, layoutOf(now.view), goToNode);
   }
