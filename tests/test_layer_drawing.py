@@ -102,7 +102,7 @@ def test_what_is_too_large_to_read_proposes_the_layers():
     root = moons()
     with pytest.raises(ValueError, match=r'\d+ nodes are too many .* view="layers" \(13 boxes\)'):
         draw(root, "operations")
-    assert 'draw(..., view="layers" (13 boxes))' in in_notebook(root)["text/plain"]
+    assert 'draw(..., view="layers") shows it as matrices (13 boxes), ' in in_notebook(root)["text/plain"]
     chain = Value(1.0)
     for _ in range(600):
         chain = chain * chain

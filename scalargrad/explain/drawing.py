@@ -311,7 +311,7 @@ def in_notebook(value: Value, lang: str = "") -> dict[str, str]:
     if count <= LARGEST_IN_NOTEBOOK:
         picture = draw(value, lang=lang or language_of_locale()).in_notebook(unasked=True)
         return picture | {"text/plain": words}
-    layers = "".join(f"draw(..., {proposal}), " for proposal in _as_layers(value, count))
+    layers = "".join(f"draw(..., {view}) shows it as matrices{boxes}, " for view, boxes in _as_layers(value, count))
     return markup.sentence(
         f"{words}: {count} nodes are too many to draw unasked (the limit is {LARGEST_IN_NOTEBOOK}); "
         f"{layers}draw(...) draws it where it is asked to, and draw(..., depth=5) a part of it"
@@ -398,19 +398,19 @@ def _near_root(view: View, depth: int) -> list[Value]:
 
 def _fewer(view: View, count: int) -> str:
     """Say how the graph can be drawn with fewer nodes."""
-    proposals = [*_as_layers(view.root, count), "a smaller root", "depth=5"]
+    proposals = [*map("".join, _as_layers(view.root, count)), "a smaller root", "depth=5"]
     labelled = sum(1 for node in view.order if node.label or node is view.root)
     if view.kind == "operations" and 1 < labelled < count:
         proposals.insert(-2, f'view="quantities" ({labelled} nodes)')
     return " or ".join([", ".join(proposals[:-1]), proposals[-1]])
 
 
-def _as_layers(root: Value, count: int) -> list[str]:
-    """Propose the view of layers, where it makes the graph much smaller."""
+def _as_layers(root: Value, count: int) -> list[tuple[str, str]]:
+    """Propose the view of layers, with how many boxes it has, where it makes the graph much smaller."""
     if count > _MOST_FOR_LAYERS:
-        return ['view="layers"']
+        return [('view="layers"', "")]
     boxes = len(Layers(root).boxes)
-    return [f'view="layers" ({boxes} boxes)'] if boxes < min(count / 3, LARGEST) else []
+    return [('view="layers"', f" ({boxes} boxes)")] if boxes < min(count / 3, LARGEST) else []
 
 
 def _lines(node: Value, title: str, digits: int, lang: str) -> list[str]:
