@@ -4,7 +4,7 @@ Reads the SVG of the whole picture, and the steps.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from xml.etree import ElementTree
 
 from .steps import Step
@@ -16,36 +16,39 @@ _SIZE = 16.0  # of its letters
 _NEW = {"font-weight": "bold", "fill": "#a00000"}
 
 
-def frames(svg: str, steps: Sequence[Step], edges: Sequence[str], updated: Mapping[str, str]) -> list[str]:
-    """Give one SVG for each step; `edges` are the names of the edges in their order, `updated` the new values.
+def frames(svg: str, steps: Sequence[Step], edges: Sequence[str], updated: Mapping[str, str]) -> Iterator[str]:
+    """Give one SVG for each step, one after the other.
 
-    A node's last two lines are its value and its gradient.
+    A node's last two lines are its value and its gradient. `edges` are the names of the edges in their order,
+    `updated` the new values.
     """
     ElementTree.register_namespace("", _SVG[1:-1])
     ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
-    return [_frame(svg, steps, number, edges, updated) for number in range(len(steps))]
+    known: set[str] = set()
+    for number, step in enumerate(steps):
+        known.update(step.new)
+        yield _frame(svg, step, f"{number + 1}/{len(steps)}   {step.words}", known, edges, updated)
 
 
-def _frame(svg: str, steps: Sequence[Step], number: int, edges: Sequence[str], updated: Mapping[str, str]) -> str:
-    known = {part for step in steps[: number + 1] for part in step.new}
+def _frame(svg: str, step: Step, words: str, known: set[str], edges: Sequence[str], updated: Mapping[str, str]) -> str:
     picture = ElementTree.fromstring(svg.encode())
     for group in picture.iter(f"{_SVG}g"):
         texts = list(group.iterfind(f".//{_SVG}text"))
         if group.get("class") == "node" and len(texts) > 1:
             name = group.findtext(f"{_SVG}title", "").partition("u")[0]  # the copies of a leaf go by its name
-            _show(texts[-2], f"{name} value", known, steps[number].new)
-            _show(texts[-1], f"{name} grad", known, steps[number].new)
+            _show(texts[-2], f"{name} value", known, step.new)
+            _show(texts[-1], f"{name} grad", known, step.new)
             if (part := f"{name} updated") in known:
                 texts[-2].text = f"{(texts[-2].text or '').split()[0]} {updated[name]}"
-                _show(texts[-2], part, known, steps[number].new)
+                _show(texts[-2], part, known, step.new)
         elif group.get("class") == "edge":
             part = edges[int(group.get("id", "edge1").removeprefix("edge")) - 1]
             for text in texts:
-                _show(text, part, known, steps[number].new)
-            if part in steps[number].new:
+                _show(text, part, known, step.new)
+            if part in step.new:
                 for line in group.iterfind(f".//{_SVG}path"):
                     line.set("stroke-width", "3.5")
-    return _with_words(picture, f"{number + 1}/{len(steps)}   {steps[number].words}")
+    return _with_words(picture, words)
 
 
 def _show(text: ElementTree.Element, part: str, known: set[str], new: Sequence[str]) -> None:
