@@ -13,6 +13,7 @@ from figure_support import drawings, network
 from scalargrad import Value, draw, trace
 from scalargrad.cli import main
 from scalargrad.explain.tikz import numbers
+from scalargrad.graph.roles import is_number
 from scalargrad.teach.examples import EXAMPLES
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -104,6 +105,32 @@ def test_beamer_makes_a_slide_of_each_step_and_knows_every_number(tmp_path):
     assert compiled(tmp_path, "talk", document) == 1 + computed + 1 + contributions + 1 + 1
 
 
+@pytest.mark.parametrize("name", drawings())
+def test_every_number_of_the_twenty_reads_back(name):
+    drawing = drawings()[name]
+    shown, source = drawing.shown, drawing.pipe("tex", encoding="utf-8")
+
+    def as_shown(number):
+        return float(f"{number:.{shown.digits}g}")
+
+    for node, place in shown.names.items():
+        content = re.search(rf"\({place}\) at \(\S+ \S+\) \{{(.*)\}};", source)[1]
+        expected = [node.data] if is_number(node) else [node.data, node.grad]
+        lines = content.split(r"\\")[-len(expected) :]
+        assert [read(line.split("$")[-2]) for line in lines] == list(map(as_shown, expected))
+    edges = re.findall(r"\\draw\[sg edge\] \((\w+)\).* \((\w+)\)(?: node\[.*\$(?:= )?([^$]*)\$\})?;", source)
+    assert [(start, end, read(number) if number else None) for start, end, number in edges] == [
+        (
+            shown.names[edge.parent],
+            shown.names[node],
+            as_shown(edge.derivative) if shown.has_derivatives and not is_number(edge.parent) else None,
+        )
+        for node in shown.names
+        for edge in shown.view.edges(node)
+        if edge.parent in shown.names
+    ]
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_number_reads_back(name):
     drawing = network_drawing(name, digits=17)
@@ -169,10 +196,34 @@ def test_a_series_shows_one_thing_more_each_step(tmp_path):
 
 
 def test_the_last_step_but_one_shows_all_that_the_picture_shows(tmp_path):
-    drawing = draw(network(2, 2, 1), "operations")
-    whole = visible(drawing.pipe(encoding="utf-8"))[0]
-    frames = drawing.write_steps(tmp_path / "graph.svg")
+    root = network(2, 2, 1)
+    whole = visible(draw(root, "operations", all_names=True).pipe(encoding="utf-8"))[0]
+    frames = draw(root, "operations").write_steps(tmp_path / "graph.svg")
     assert visible(frames[-2].read_text("utf-8"))[0][:-1] == whole
+
+
+def test_what_the_words_of_a_step_name_stands_in_the_picture(tmp_path):
+    """Before: "dnet_o1/dv9", and no v9 in the picture."""
+    drawing = draw(network(2, 2, 1), "operations")
+    for frame in drawing.write_steps(tmp_path / "graph.svg"):
+        texts = {text.replace(" ", "") for text in visible(frame.read_text("utf-8"))[0]}
+        assert set(re.findall(r"\bd?(v\d+)\b", max(texts, key=len))) <= texts
+    drawing.write_steps(tmp_path / "slides.tex")
+    picture, _, words = (tmp_path / "slides.tex").read_text().partition(r"\end{tikzpicture}")
+    assert (said := set(re.findall(r"\\partial v_\{(\d+)\}", words)))
+    assert said <= set(re.findall(r" \$v_\{(\d+)\}\$", picture))
+
+
+def test_a_slide_shows_what_is_new_in_red_and_the_update_the_new_values(tmp_path):
+    w, x = Value(0.5, label="w"), Value(3.0, label="x")
+    y = w * x
+    y.label = "y"
+    y.backward()
+    [path] = draw(y, "quantities").write_steps(tmp_path / "slides.tex", learning_rate=0.1)
+    slides = path.read_text()
+    before = r"\alt<1->{\alert<1>{value $0.5$}}{\phantom{value $0.5$}}"
+    assert rf"\alt<6->{{\alert<6>{{value $0.2$}}}}{{{before}}}" in slides
+    assert r"$\frac{\partial y}{\partial y} \cdot \frac{\partial y}{\partial w} = 1 \cdot 3 = 3$" in slides
 
 
 def test_a_part_has_the_steps_that_show_something_in_it(tmp_path):
@@ -183,7 +234,8 @@ def test_a_part_has_the_steps_that_show_something_in_it(tmp_path):
     assert 1 < len(frames) < len(whole.shown.steps(1.0))
     seen = [visible(path.read_text("utf-8"))[0][:-1] for path in frames]
     assert all(len(before) < len(after) for before, after in pairwise(seen))  # each step shows something more
-    assert seen[-1] == visible(part.pipe(encoding="utf-8"))[0]  # no parameter is in it, and so no update
+    named = draw(root, "operations", depth=3, all_names=True).pipe(encoding="utf-8")
+    assert seen[-1] == visible(named)[0]  # no parameter is in it, and so no update
 
 
 def test_steps_in_other_formats_are_refused(tmp_path):

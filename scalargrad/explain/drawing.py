@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from operator import index
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -83,11 +84,12 @@ class Shown(NamedTuple):
     lang: str
     has_derivatives: bool = True  # on its edges
     formulas: bool = False  # whether it says where they come from
+    all_names: bool = False  # whether operations without a label bear names
 
     def title(self, node: Value) -> str:
         """Give the name that a node bears in the picture, if it has one."""
         is_computed = bool(node.op and node.parents)
-        is_named = node.label or (is_computed and (self.formulas or not self.operations))
+        is_named = node.label or (is_computed and (self.formulas or self.all_names or not self.operations))
         return self.view.name(node) if is_named else ""
 
     def edges(self) -> list[str]:
@@ -116,6 +118,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
     description = ""
     names: frozenset[str] = frozenset()  # the labels in it, which are set with their indices
     shown: Shown  # of `draw`
+    with_all_names: Callable[[], Drawing] | None = None  # draws it once more, for the formulas of the steps
 
     def write(self, path: str | os.PathLike[str], scale: float | None = None) -> Path:
         """Write the picture into a file, in the format that its suffix names: svg, png, pdf, tex, gv or dot.
@@ -155,16 +158,20 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         what is new in bold and its formula below; a tex is one file, in which Beamer makes a slide of each step.
         Raises as `write`, and ValueError for another format.
         """
+        if self.with_all_names:
+            return self.with_all_names().write_steps(path, learning_rate, scale)
         target, steps = Path(path), self.shown.steps(learning_rate)
         kind = target.suffix.removeprefix(".").lower()
         if kind not in ("svg", "png", "tex"):
             raise ValueError(f"draw: the steps are written as svg, png or tex, not as {kind!r}")
         svg = self._rendered("svg").decode()
+        new = {node: node.data - learning_rate * node.grad for node in self.shown.parameters()}
         if kind == "tex":
-            return [write_whole(target, self._tikz(svg, steps))]
+            from .tikz import tikz
+
+            return [write_whole(target, tikz(svg, self.shown, steps, new))]
         from .series import frames
 
-        new = {node: node.data - learning_rate * node.grad for node in self.shown.parameters()}
         updated = {self.shown.names[node]: number_text(number, self.shown.digits) for node, number in new.items()}
         width = max(2, len(str(len(steps))))
         written = []
@@ -173,10 +180,10 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
             written.append(write_whole(target.with_name(f"{target.stem}-{number:0{width}}{target.suffix}"), content))
         return written
 
-    def _tikz(self, svg: str, steps: Sequence[Step] = ()) -> str:
+    def _tikz(self, svg: str) -> str:
         from .tikz import tikz
 
-        return tikz(svg, self.shown, steps)
+        return tikz(svg, self.shown)
 
     def _finished(self, svg: str) -> str:
         return finish(svg, self.names, self.title, self.description)
@@ -242,6 +249,7 @@ def draw(
     depth: int | None = None,
     legend: bool = False,
     leaf_per_use: bool = False,
+    all_names: bool = False,
     force: bool = False,
     lang: str = "en",
 ) -> Drawing:
@@ -253,7 +261,7 @@ def draw(
     named in `inputs`, `parameters` or `targets` goes by its label, where that is one letter with or without an
     index: w and b are parameters, y and t targets, all others inputs. With `depth` only the nodes at most so
     many edges from the root are drawn. With `leaf_per_use` a leaf is drawn once for each use, as one draws a recurrent
-    weight.
+    weight. With `all_names` operations without a label bear the names v1, v2, ... that their derivatives have.
     The words are English or, with `lang` "zh", Chinese. Where numbers have changed since the graph was recorded, as by
     an update, the picture shows what is stored, and its caption says so. Raises ValueError for more than 500 nodes,
     unless `force` is set, and for `formulas` where numbers have changed.
@@ -280,10 +288,15 @@ def draw(
     operations = isinstance(shown, Operations)
     nodes = shown.order if depth is None else _near_root(shown, depth)
     check_size(len(nodes), force, lambda: _fewer(shown, len(nodes)))
-    role_of = roles(root, inputs, parameters, targets)
+    given = {"inputs": list(inputs), "parameters": list(parameters), "targets": list(targets)}
+    role_of = roles(root, **given)
     drawing = Drawing(format="svg", **attributes())
     names = {node: f"n{position}" for position, node in enumerate(nodes)}
-    drawing.shown = Shown(shown, operations, names, role_of, digits, lang, edges, formulas)
+    drawing.shown = Shown(shown, operations, names, role_of, digits, lang, edges, formulas, all_names)
+    if any(node.parents and not drawing.shown.title(node) for node in nodes):
+        looks: dict[str, Any] = {"digits": digits, "edges": edges, "legend": legend, "leaf_per_use": leaf_per_use}
+        again = partial(draw, root, view, depth=depth, all_names=True, force=True, lang=lang)
+        drawing.with_all_names = partial(again, **looks, **given)
     copies = _copies(shown, names) if leaf_per_use else {node: [name] for node, name in names.items()}
     for node in nodes:
         symbol = node.op.symbol or node.op.name if node.op and node.parents and operations else ""
@@ -299,7 +312,7 @@ def draw(
         captions.append(say("drawing", "depth", lang, shown=len(nodes), count=len(shown.order), depth=depth))
     captions += [say("drawing", f"told apart.{mark}", lang) for mark in _marks(shown, nodes)]
     _add_captions(drawing, topological_order(root), captions, shown.name, digits, lang)
-    drawing.names = frozenset(shown.name(node) for node in nodes if node.label)
+    drawing.names = frozenset(filter(None, map(drawing.shown.title, nodes)))
     drawing.title = say("drawing", "title", lang, root=shown.name(root), count=len(nodes))
     drawing.description = _in_words(shown, nodes, role_of, digits, lang)
     return drawing

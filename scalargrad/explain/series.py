@@ -11,8 +11,8 @@ from .steps import Step
 from .widths import inches
 
 _SVG = "{http://www.w3.org/2000/svg}"
-_BELOW = 34.0  # points, for the formula
-_SIZE = 16.0  # of its letters
+_SIZE = 16.0  # points; of the letters of the formula, and more below a wide picture, which is shown smaller
+_WIDEST = 900.0  # points; from there on
 _NEW = {"font-weight": "bold", "fill": "#a00000"}
 
 
@@ -60,12 +60,14 @@ def _show(text: ElementTree.Element, part: str, known: set[str], new: Sequence[s
 
 
 def _with_words(picture: ElementTree.Element, words: str) -> str:
-    """Write a line below the picture, smaller where it is long; the size of the picture depends on neither."""
+    """Write a line below the picture, smaller where it is long; the size of the picture does not depend on it."""
     left, top, width, height = map(float, picture.get("viewBox", "0 0 1 1").split())
-    picture.set("viewBox", f"{left:g} {top:g} {width:g} {height + _BELOW:g}")
-    picture.set("height", f"{height + _BELOW:g}pt")
-    size = min(_SIZE, _SIZE * (width - 16) / 72 / inches(words, _SIZE))
-    place = {"x": f"{left + 8:g}", "y": f"{top + height + _BELOW / 2:g}", "font-size": f"{size:.3g}"}
+    largest = _SIZE * max(1.0, width / _WIDEST)
+    below = 2 * largest
+    picture.set("viewBox", f"{left:g} {top:g} {width:g} {height + below:g}")
+    picture.set("height", f"{height + below:g}pt")
+    size = min(largest, largest * (width - 16) / 72 / inches(words, largest))
+    place = {"x": f"{left + 8:g}", "y": f"{top + height + below / 2:g}", "font-size": f"{size:.3g}"}
     line = ElementTree.SubElement(picture, f"{_SVG}text", place | {"font-family": "DejaVu Sans, Arial, sans-serif"})
     line.text = re.sub(r"\s+", " ", words)
     return ElementTree.tostring(picture, encoding="unicode")

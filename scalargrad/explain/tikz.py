@@ -36,17 +36,18 @@ _SIGNS = {"⊙": r"$\odot$", "×": r"$\times$", "−": "$-$", "÷": r"$\div$", "
 _latex = LaTeX()
 
 
-def tikz(svg: str, shown: Shown, steps: Sequence[Step] = ()) -> str:
+def tikz(svg: str, shown: Shown, steps: Sequence[Step] = (), updated: Mapping[Value, float] | None = None) -> str:
     """Write a `tikzpicture` that stands wherever the packages amsmath and tikz are loaded.
 
-    With `steps` it is one for Beamer: a slide a step, with the words of the step below the picture.
+    With `steps` it is one for Beamer: a slide a step, with the words of the step below the picture; the step of the
+    update brings the `updated` values.
     """
     first = {part: number for number, step in reversed(list(enumerate(steps, 1))) for part in step.new}
-    picture = _picture(svg, shown, first)
+    picture = _picture(svg, shown, first, updated or {})
     if not steps:
         return _head("", picture) + _styles() + picture
     words = [
-        rf"\only<{number}>{{\footnotesize\texttt{{{escaped(step.words)}}}}}%" for number, step in enumerate(steps, 1)
+        rf"\only<{number}>{{\small\everymath{{\displaystyle}}{step.latex}}}%" for number, step in enumerate(steps, 1)
     ]
     slides = "\n".join([r"\resizebox{\linewidth}{!}{%", picture.rstrip() + "}", "", r"\medskip", *words, ""])
     return _head("a frame of the class beamer, in ", slides) + _styles() + slides
@@ -129,13 +130,13 @@ def _styles() -> str:
     )
 
 
-def _picture(svg: str, shown: Shown, first: Mapping[str, int]) -> str:
+def _picture(svg: str, shown: Shown, first: Mapping[str, int], updated: Mapping[Value, float]) -> str:
     node_of = {name: node for node, name in shown.names.items()}
     lines = [_BEGIN]
     for place, (x, y) in nodes_of(svg).items():
         name = place.partition("u")[0]  # the copies of a leaf go by its name
         if name in node_of:
-            role, content = shown.role_of[node_of[name]], _lines(node_of[name], shown, name, first)
+            role, content = shown.role_of[node_of[name]], _lines(node_of[name], shown, name, first, updated)
         else:
             role = place.removeprefix("legend_")
             content = [say("drawing", f"role.{role}", shown.lang)]
@@ -171,21 +172,27 @@ def _derivative(node: Value, position: int, shown: Shown) -> list[str]:
     return [f"${number}$"] if formula == number else [f"${formula}$", f"$= {number}$"]
 
 
-def _lines(node: Value, shown: Shown, name: str, first: Mapping[str, int]) -> list[str]:
+def _lines(node: Value, shown: Shown, name: str, first: Mapping[str, int], updated: Mapping[Value, float]) -> list[str]:
     """Write what a node says, as in the picture."""
     if is_number(node):
         return [f"${_number(node.data, shown.digits)}$"]
     title = f"${_latex.name(named)}$" if (named := shown.title(node)) else ""
     if shown.operations and node.op and node.parents:
         title = rf"\textbf{{{escaped(node.op.name)}}} {title}"
-    value = f"{say('drawing', 'value', shown.lang)} ${_number(node.data, shown.digits)}$"
+    said = f"{say('drawing', 'value', shown.lang)} "
+    value = _from(f"{name} value", f"{said}${_number(node.data, shown.digits)}$", first)
+    if node in updated:
+        value = _from(f"{name} updated", f"{said}${_number(updated[node], shown.digits)}$", first, value)
     gradient = f"{say('drawing', 'gradient', shown.lang)} ${_number(node.grad, shown.digits)}$"
-    return [*filter(None, [title]), _from(f"{name} value", value, first), _from(f"{name} grad", gradient, first)]
+    return [*filter(None, [title]), value, _from(f"{name} grad", gradient, first)]
 
 
-def _from(part: str, content: str, first: Mapping[str, int]) -> str:
-    """Let Beamer show a part from its step on, and keep its room free before; \\uncover fails inside a node."""
-    return rf"\alt<{first[part]}->{{{content}}}{{\phantom{{{content}}}}}" if part in first else content
+def _from(part: str, content: str, first: Mapping[str, int], before: str = "") -> str:
+    """Let Beamer show a part from its step on, first in red; before that another or, empty, its room."""
+    if part not in first:
+        return content
+    other = before or rf"\phantom{{{content}}}"
+    return rf"\alt<{first[part]}->{{\alert<{first[part]}>{{{content}}}}}{{{other}}}"
 
 
 def _number(value: float, digits: int) -> str:
