@@ -103,6 +103,27 @@ def leaf():
     return Value(3.0, "x")
 
 
+NASTY = (
+    "two words",
+    "a|b{c}",
+    "\\alpha",
+    "x^T",
+    "<b>",
+    "#1",
+    "1_2",
+    "dE/dx",
+)  # labels that a notation could stumble over
+
+
+def named(word):
+    """A layer of two neurons whose labels begin with a word."""
+    w = [[Value(0.1 * i + j, f"{word}{i}{j}") for j in (1, 2)] for i in (1, 2)]
+    x = [Value(0.5, word), Value(1.0, f"{word}'")]
+    outs = [sum(a * b for a, b in zip(row, x)).tanh() for row in w]
+    outs[0].label = f"{word}o"
+    return outs[0] + outs[1]
+
+
 CASES = {
     "worked example": lambda: two_output().root,
     "shared bias": lambda: shared_bias().root,

@@ -5,13 +5,15 @@ import random
 
 import pytest
 from fuzz_support.graphs import draw
-from layer_cases import CASES, batch, convolution, flat, irregular
+from layer_cases import CASES, batch, convolution, flat, irregular, named
 from test_groups import KINDS
 
-from scalargrad import Value, nn
+import scalargrad
+from scalargrad import Value, nn, operation
 from scalargrad.engine import topological_order
 from scalargrad.graph.layers import ARRANGEMENT, Layers
 from scalargrad.graph.roles import is_number
+from scalargrad.page import page
 
 
 def forward(layers):
@@ -187,3 +189,35 @@ def test_a_wide_sum_of_many_kinds():
     for _ in range(400):
         powers.append(powers[-1] * x)
     agrees(sum(powers))
+
+
+def test_a_quantity_that_is_called_delta_keeps_its_name():
+    layers = agrees(CASES["worked example"]())
+    named = CASES["worked example"]()
+    for node in topological_order(named):
+        node.label = node.label.replace("E_o", "delta_h") if node.label.startswith("E_o") else node.label
+    found = agrees(named)
+    assert found.gradient_name(found.by_name["net_h"]) == "delta_net_h"
+    assert layers.gradient_name(layers.by_name["net_h"]) == "delta_h"
+
+
+def test_operations_of_a_student_s_own():
+    cube = operation("cube", "a**3", "3 * a**2")
+    w, x = [[Value(0.1), Value(0.3)], [Value(0.2), Value(0.4)]], [Value(0.5), Value(1.0)]
+    layers = agrees(sum(cube(sum(a * b for a, b in zip(row, x))) for row in w))
+    assert forward(layers) == {"net1": "W1 @ x", "v1": "cube(net1)", "root": "sum(v1)"}
+
+
+@pytest.mark.parametrize(
+    "word", ["权重", "two words", "a|b{c}", "\\alpha", "x^T", "<b>", "ones", "sum", "#1", "1_2", "dE/dx"]
+)
+def test_any_label_will_do(word):
+    root = named(word)
+    agrees(root)
+    root.backward()
+    assert scalargrad.draw(root, "layers", lang="zh", formulas=True).pipe("svg")
+    passes = scalargrad.trace(root, "layers")
+    assert passes.text
+    assert passes.html
+    assert passes.latex.startswith(r"\begin{align*}")
+    assert page(root).html

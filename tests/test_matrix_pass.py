@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from layer_cases import CASES, flat
+from layer_cases import CASES, NASTY, flat, named
 
 from scalargrad import Value, derive, nn, trace
 from scalargrad.formulas.matrix_notation import OfMatrices
@@ -240,7 +240,7 @@ def test_a_notebook_shows_tables_and_mathematics():
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="there is no LaTeX")
 def test_latex_compiles_the_equations_of_every_case(tmp_path):
-    parts = [matrix_pass(make()).latex for make in CASES.values()]
+    parts = [matrix_pass(root).latex for root in [*(make() for make in CASES.values()), *map(named, NASTY)]]
     document = "\n".join(
         [
             r"\documentclass{article}\usepackage{amsmath}\usepackage[a3paper,landscape,margin=1cm]{geometry}",

@@ -67,8 +67,9 @@ class Layers:
         for box in self.boxes:
             word = label_parts(box.name)[0]
             if box.formula is not None and (word in WEIGHTED or self._is_weighted_input(box)):
-                name = f"delta{suffix(box.name)}" if word in (*WEIGHTED, *OUTPUT) else f"delta_{box.name}"
-                named[box.name] = name if name not in named.values() else f"delta_{box.name}"
+                short = f"delta{suffix(box.name)}" if word in (*WEIGHTED, *OUTPUT) else f"delta_{box.name}"
+                taken = {*named.values(), *self.by_name}
+                named[box.name] = next((name for name in (short, f"delta_{box.name}") if name not in taken), "")
         return named
 
     def _is_weighted_input(self, box: Box) -> bool:
