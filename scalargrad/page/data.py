@@ -18,6 +18,7 @@ from ..graph.roles import is_number, roles
 from ..graph.tracing import trace
 from ..graph.views import Operations, Quantities, local_derivative, value_formula
 from ..rules import Rule
+from .forms import Forms
 
 
 class Node(NamedTuple):
@@ -72,6 +73,20 @@ def describe(graph: Graph, learning_rate: float) -> dict[str, Any]:
         "parameters": [graph.nodes[node].number for node in graph.parameters],
         "views": {"operations": _operations(graph), "quantities": _quantities(graph)},
     }
+
+
+def packed(views: Mapping[str, Any]) -> dict[str, Any]:
+    """Tell the formulas of the views by their forms; the page puts the nodes in."""
+    forms = Forms(r'\["n","(\d+)"\]')
+    told = {
+        name: {
+            **view,
+            "formulas": list(map(forms.of, view["formulas"])),
+            "derivatives": [list(map(forms.of, row)) for row in view["derivatives"]],
+        }
+        for name, view in views.items()
+    }
+    return {"forms": forms.told, **told}
 
 
 def _told(graph: Graph, node: Value, known: Node) -> dict[str, Any]:

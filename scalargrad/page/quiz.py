@@ -14,6 +14,7 @@ from ..messages import catalogue
 from ..teach import slips
 from ..teach.mistakes import MISTAKES
 from .data import Graph
+from .forms import Forms
 
 Tree: TypeAlias = "str | float | list[Any]"
 
@@ -39,9 +40,9 @@ def describe(graph: Graph) -> dict[str, Any]:
     """
     if len(graph.nodes) > _LARGEST:
         return {}
-    forms = _Forms()
+    forms = Forms(r'"n(\d+)"')
     views = {name: _of_view(graph, view_of(graph.root, name), forms) for name in ("operations", "quantities")}
-    return {"forms": forms.written, **views}
+    return {"forms": forms.told, **views}
 
 
 def slips_elsewhere(described: dict[str, Any]) -> set[str]:
@@ -51,40 +52,14 @@ def slips_elsewhere(described: dict[str, Any]) -> set[str]:
     return sentences("en").keys() - {f"slip.{key}" for key in own | everywhere | MISTAKES.keys()}
 
 
-class _Forms:
-    """The slips of all formulas, those of the same form once: neurons differ only in their names."""
-
-    def __init__(self) -> None:
-        self.written: list[list[list[Any]]] = []
-
-    def of(self, working: slips.Formula | None) -> list[Any] | None:
-        """Give the place of the form, and the numbers of the nodes that n0, n1, ... stand for in it."""
-        rows = [[slip.key, tree(slip.working)] for slip in working.slips] if working else []
-        if not rows:
-            return None
-        names: dict[str, str] = {}
-        form = [[key, _renamed(wrong, names)] for key, wrong in rows]
-        if form not in self.written:
-            self.written.append(form)
-        return [self.written.index(form), [int(name[1:]) for name in names]]
-
-
-def _renamed(formula: Tree, names: dict[str, str]) -> Tree:
-    """Call the names of a formula n0, n1, ... in the order in which they come."""
-    match formula:
-        case str():
-            return names.setdefault(formula, f"n{len(names)}")
-        case [sign, *operands]:
-            return [sign, *(_renamed(operand, names) for operand in operands)]
-    return formula
-
-
-def _of_view(graph: Graph, view: View, forms: _Forms) -> dict[str, Any]:
+def _of_view(graph: Graph, view: View, forms: Forms) -> dict[str, Any]:
     workings = slips.Workings(view, graph.parameters)
     numbered = [(graph.nodes[node].number, node) for node in view.order if node.parents]
     return {
-        "values": {number: forms.of(workings.value(node)) for number, node in numbered},
-        "locals": {number: list(map(forms.of, workings.derivatives(node))) for number, node in numbered},
+        "values": {number: forms.of(_slips(workings.value(node))) for number, node in numbered},
+        "locals": {
+            number: [forms.of(_slips(working)) for working in workings.derivatives(node)] for number, node in numbered
+        },
     }
 
 
@@ -92,6 +67,10 @@ def sentences(lang: str) -> dict[str, str]:
     """Give what is said of each slip and of each mistake."""
     keys = [key for key in (*catalogue("slips", lang), *MISTAKES) if not key.endswith(".why")]
     return {f"slip.{key}": "{}: {}".format(*slips.told(key, lang)) for key in keys}
+
+
+def _slips(working: slips.Formula | None) -> list[list[Any]]:
+    return [[slip.key, tree(slip.working)] for slip in working.slips] if working else []
 
 
 def tree(expression: Expression) -> Tree:

@@ -106,7 +106,8 @@ def page(
             "view": default_view(graph.nodes),
             "live": graph.live,
             "graph": {
-                **data.describe(graph, rate),
+                **(told := data.describe(graph, rate)),
+                "views": data.packed(told["views"]),
                 "slips": known_slips,
                 "layers": layers.describe(graph),
                 "layouts": {view: picture.layout(graph, view) for view in ("quantities", "operations")},

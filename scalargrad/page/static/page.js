@@ -20,6 +20,7 @@ import { readState, writtenState } from "./state.js";
 import { PHASES, known, round } from "./steps.js";
 import { makeTable } from "./table.js";
 import { makeTabs } from "./tabs.js";
+import { unpacked } from "./unpacking.js";
 import { showWhy } from "./why.js";
 import { makeWrong } from "./wrong.js";
 import { Refusal, language, load, speak, text, translate } from "./words.js";
@@ -27,7 +28,6 @@ import { Refusal, language, load, speak, text, translate } from "./words.js";
 const $ = (id) => document.getElementById(id);
 const LAYERS = "layers";
 const VIEWS = ["quantities", "operations", LAYERS];
-const UNTOLD = { label: "", symbol: "", rule: null, parents: [], number: false }; // of a node, where Python tells nothing
 const save = makeSaver();
 const data = JSON.parse($("data").textContent);
 
@@ -539,7 +539,7 @@ export function start(makeFormula = null) {
     typed = makeFormula($("panel-formula"), data.shelf, { use, attempt });
     typed.load(data.formula, data.numbers);
   } else {
-    use({ ...data.graph, nodes: data.graph.nodes.map((told) => ({ ...UNTOLD, ...told })) });
+    use(unpacked(data.graph));
   }
   showLanguage();
   take(location.hash ? readState(location.hash, allowed()) : (data.state ?? {}));

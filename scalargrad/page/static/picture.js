@@ -11,6 +11,7 @@ const FONT = 14; // of a name, in units of the picture, and in large type
 const FONT_LARGE = 17;
 const READABLE = 12; // pixels; below that the picture scrolls
 const SMALLEST = 10; // pixels; down to that it rather shows as a whole, or both ends of an edge
+const NARROWED = 0.7; // what an ellipse or a hexagon leaves of its width to its last line
 const LINE = 17; // from line to line, in units of the picture
 const LINE_LARGE = 18;
 
@@ -22,7 +23,7 @@ export function makePicture(frame, ends, graph, viewName, layout, choose) {
   const svg = drawView(graph, viewName, layout);
   frame.replaceChildren(svg);
   const [width, height] = layout.size;
-  const partsOf = (i, box) => nodeParts(document.getElementById(`${viewName}_${i}`), box);
+  const partsOf = (i, box) => nodeParts(document.getElementById(`${viewName}_${i}`), graph.nodes[i].role, box);
   const nodes = new Map(graph.views[viewName].shown.map((i, at) => [i, partsOf(i, layout.boxes[at])]));
   const edges = new Map();
   for (const edge of svg.querySelectorAll(".edge")) edges.set(edge.id, edge);
@@ -201,10 +202,11 @@ function walkByKeys(groups, choose) {
   });
 }
 
-function nodeParts(group, [x, y, width, height]) {
+function nodeParts(group, role, [x, y, width, height]) {
   const [name, value, gradient] = group.querySelectorAll("text");
   const box = { x: x - width / 2, y: y - height / 2, width, height };
-  return { group, name, said: "", value, gradient, box, middle: y, room: width - 8 };
+  const room = ["input", "target"].includes(role) ? NARROWED * width : width - 8;
+  return { group, name, said: "", value, gradient, box, middle: y, room };
 }
 
 /** Writes a text where it has changed, no wider than its room: nothing else in the picture is touched. */
