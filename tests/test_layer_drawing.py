@@ -59,6 +59,7 @@ def test_large_matrices_show_from_where_to_where_their_numbers_go():
 def test_shared_weights_and_arrangements_say_so():
     assert "shared by 3 products" in texts(drawn("recurrence"))
     assert "numbers of p, arranged" in texts(drawn("convolution"))
+    assert "shared by 9 products" in texts(drawn("convolution"))
     assert "3 次乘积共享" in texts(drawn("recurrence", lang="zh"))
     assert "p 中的数重新排列" in texts(drawn("convolution", lang="zh"))
 

@@ -14,6 +14,7 @@ from scalargrad.engine import topological_order
 from scalargrad.graph.layers import ARRANGEMENT, Layers
 from scalargrad.graph.roles import is_number
 from scalargrad.page import page
+from scalargrad.train.losses import binary_cross_entropy_with_logits
 
 
 def forward(layers):
@@ -221,3 +222,11 @@ def test_any_label_will_do(word):
     assert passes.html
     assert passes.latex.startswith(r"\begin{align*}")
     assert page(root).html
+
+
+def test_a_target_of_zero_is_like_one_of_one():
+    model = nn.MLP(2, [4, 1], activation="tanh", seed=2)
+    scores = [model([0.1, 0.2]), model([0.3, -0.2]), model([0.5, 0.7])]
+    layers = agrees(binary_cross_entropy_with_logits(scores, [1, 0, 1]))
+    assert forward(layers)["v1"] == "c * softplus(-out_o)"
+    assert forward(layers)["v2"] == "(1.0 - c) * softplus(out_o)"

@@ -206,6 +206,13 @@ def test_they_are_the_equations_of_the_documents_for_a_network():
         assert flat(found[ours]) == pytest.approx(flat(documents[theirs]), rel=1e-12)
 
 
+def test_no_numbers_are_left_out_where_they_are_put_in_and_shared_weights_are_named():
+    text = trace(CASES["convolution"](), "layers").text
+    assert "relu([" not in text
+    assert "k is shared: 9 products use it, and its gradient is their sum." in text
+    assert "W1 is shared: 3 products use it" in trace(CASES["recurrence"](), "layers").text
+
+
 def test_a_derivation_ends_with_the_entry_that_is_asked_for():
     example = two_output()
     w3 = next(node for node in example.parameters if node.label == "w3")

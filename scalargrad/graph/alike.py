@@ -148,6 +148,8 @@ class _Formulas:
         if rule is _ADD or rule is _SUB or rule is _NEG:
             signs = {_ADD: (1, 1), _SUB: (1, -1), _NEG: (-1,)}[rule]
             terms: deque[tuple[int, _Piece]] = deque()
+            if rule is _ADD and _is_zero(pieces[0]):  # what sum() begins with
+                signs, pieces = signs[1:], pieces[1:]
             for sign, piece in zip(signs, pieces):
                 found = piece.terms if piece.terms is not None else deque([(1, piece)])
                 if sign < 0:
@@ -157,8 +159,6 @@ class _Formulas:
                     terms = found
                 else:
                     terms.extend(found)
-            if len(terms) > 1:  # sum() begins with 0
-                terms = deque(term for term in terms if not _is_zero(term[1])) or terms
             return _Piece(node, None, (), terms)
         pieces = [self._closed(piece) for piece in pieces]
         if sum(_size(piece.formula) for piece in pieces) > _MOST_OPERANDS:

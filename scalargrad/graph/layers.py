@@ -124,9 +124,14 @@ class Layers:
         return box.name in self._delta_names
 
     def product_uses(self, box: Box) -> int:
-        """Count the products of matrices with a box in them."""
-        products = [part for other in self.boxes for part in matrices.products_in(other.formula)]
-        return sum(box.name in matrices.names_in(part) for part in products)
+        """Count the products with a box in them; with an arrangement, as of windows, each row of it is one."""
+        uses = 0
+        for other in self.boxes:
+            for part in matrices.products_in(other.formula):
+                if box.name in (names := list(matrices.names_in(part))):
+                    rows = [self.by_name[name].shape[0] for name in names if self.by_name[name].role == ARRANGEMENT]
+                    uses += max(rows, default=1)
+        return uses
 
     @cached_property
     def box_of(self) -> dict[Value, Box]:

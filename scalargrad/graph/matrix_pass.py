@@ -16,14 +16,21 @@ from ..engine import Value, topological_order
 from ..formulas import algebra, tree
 from ..formulas.algebra import Matrix
 from ..formulas.mathml import math
-from ..formulas.matrix_notation import InLaTeX, InMathML, NumbersInLaTeX, NumbersInText, OfMatrices, beside
+from ..formulas.matrix_notation import (
+    MOST_ENTRIES,
+    InLaTeX,
+    InMathML,
+    NumbersInLaTeX,
+    NumbersInText,
+    OfMatrices,
+    beside,
+)
 from ..formulas.terminal import WIDTH, columns, wrapped
 from ..formulas.tree import Expression
 from ..messages import say
 from .changes import check_unchanged
 from .layers import ARRANGEMENT, Box, Layers
 
-_MOST_NUMBERS = 16  # of a matrix, where numbers are put in an equation
 _MARGIN = "      = "
 
 
@@ -121,13 +128,9 @@ class MatrixPass:
     def _has_room(self, stage: list[Expression]) -> bool:
         """Tell whether the numbers can be put in: where all matrices are small, and no entries are moved about."""
         names = [name for term in stage for name in algebra.names_in(term)]
-        small = all(self._size(name) <= _MOST_NUMBERS for name in names)
+        small = all(max(self.layers.shapes[name]) <= MOST_ENTRIES for name in names)
         called = {part.func.id for term in stage for part in ast.walk(term) if isinstance(part, ast.Call)}  # type: ignore[attr-defined]
         return bool(names) and small and not called & {algebra.SPREAD, algebra.GATHER}
-
-    def _size(self, name: str) -> int:
-        rows, columns_ = self.layers.shapes[name]
-        return rows * columns_
 
     def _with_numbers(self, stage: list[Expression]) -> list[Expression]:
         return [tree.substitute(term, self._scalars, {}) for term in stage]
