@@ -1,7 +1,9 @@
 """Matrices found in graphs that were written scalar by scalar, and the programs on arrays that they become."""
 
+import re
 from importlib.util import find_spec
 from itertools import chain
+from pathlib import Path
 
 import pytest
 import test_compiling
@@ -277,3 +279,15 @@ def test_jax_has_a_pure_function_of_matrices():
     _, gradients = numpy_one(rows)
     assert program(rows)[1] == pytest.approx(gradients, rel=1e-12, abs=1e-12)
     assert by_jax == pytest.approx(gradients, rel=1e-9, abs=1e-12)
+
+
+@needs_numpy
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_lines_beside_the_documents_steps_stand_in_the_program(name):
+    loss, inputs, parameters, outputs = worked_network()
+    source = compiling.compile(loss, inputs, parameters, "numpy", outputs).source
+    text = (Path(__file__).parent.parent / name).read_text(encoding="utf-8")
+    (table,) = re.findall(r"^\| 4.*?(?=\n\n)", text, re.DOTALL | re.MULTILINE)
+    lines = re.findall(r"`([^`]+)`", table)
+    assert len(lines) == 9
+    assert [line for line in lines if line not in source] == []

@@ -51,7 +51,8 @@ def compile(
     `parameters` are the leaves to differentiate by, and their `data` is read at each call; every other leaf
     stays the number that it is. `outputs` are the nodes that `predict` evaluates: the root, if none is given.
 
-    `target` is "python" (the derivation as code), "numpy", "c" (needs a C compiler), "jax" (needs JAX), or
+    `target` is "python" (the derivation as code), "numpy" (where layers are found in the graph their matrices,
+    otherwise the derivation on arrays), "c" (needs a C compiler), "jax" (needs JAX; written as for NumPy), or
     "auto": the fastest of c, numpy and python that works here. Where the C compiler takes too long, or
     where for "auto" it fails, a warning says so, and the next of these is taken.
 
