@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from itertools import chain
 
+import graph_sorts
 import pytest
 
 from scalargrad import Value, nn
@@ -289,3 +290,25 @@ def test_a_straight_line_with_shorter_vectors_stays_within_its_memory():
     root = os.path.dirname(os.path.dirname(__file__))
     run = subprocess.run([sys.executable, "-c", LINES], cwd=root, capture_output=True, text=True, check=False)
     assert run.stdout == "alive\n", run.stderr
+
+
+# --- random graphs -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", ["numpy", pytest.param("c", marks=needs_compiler)])
+@pytest.mark.parametrize("sort", graph_sorts.SORTS)
+@pytest.mark.parametrize(
+    "seeds", [range(2), pytest.param(range(2, 60), marks=pytest.mark.thorough)], ids=["few", "all"]
+)
+def test_targets_agree_on_300_random_graphs_of_five_sorts(sort, target, seeds):
+    if target == "numpy":
+        pytest.importorskip("numpy")
+    assert max(graph_sorts.difference(sort, seed, target) for seed in seeds) < 1e-12
+
+
+@needs_compiler
+@pytest.mark.thorough
+@pytest.mark.parametrize("sort", graph_sorts.SORTS)
+def test_groups_in_c_agree_on_300_random_graphs_as_well_where_a_straight_line_would_be_faster(sort, monkeypatch):
+    monkeypatch.setattr(loops, "_LARGEST_LINE", 0)
+    assert max(graph_sorts.difference(sort, seed, "c") for seed in range(60)) < 1e-12
