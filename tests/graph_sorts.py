@@ -7,7 +7,7 @@ compares the programs of a target with those of target "python", and prints how 
 import random
 import sys
 import time
-from itertools import chain
+from itertools import chain, pairwise
 
 from scalargrad import Value
 from scalargrad.programs import compiling
@@ -97,7 +97,7 @@ def convolutional(seed):
                     for j in range(width):
                         net = net + picture[row + i][column + j] * weights[i][j]
                 line.append(net.relu() if seed % 2 else net.tanh())
-            outputs += [a.maximum(b) for a, b in zip(line, line[1:])]
+            outputs += [a.maximum(b) for a, b in pairwise(line)]
     last = _leaves(len(outputs), rng)
     root = _mean_square([sum((o * w for o, w in zip(outputs[1:], last[1:])), outputs[0] * last[0])])
     return root, list(chain.from_iterable(picture)), [*chain.from_iterable(chain(*filters)), *biases, *last]

@@ -5,6 +5,9 @@ installed; NumPy, written by hand, is the reference. Each contender is a process
 First all must give the reference's loss and gradients; then they take turns. Where one is too slow for all rows it
 gets some of them, and its time is multiplied. "Set up" is what happens once: recording, compiling, or nothing.
 After that: how set-up and step grow with the number of operations.
+
+`--goals` compares target "c" and "numpy" with NumPy by hand alone, in processor time and by the quickest of many short
+turns, so that it can be run beside other work; and prints what set-up takes. `against.py` compares two checkouts.
 """
 
 import argparse
@@ -36,9 +39,12 @@ CONTENDERS = (
 
 
 def work(name, problem_name, count):
-    """Set up, tell the loss and the gradients, and then for each line that comes in the seconds for all rows."""
+    """Set up, tell the loss and the gradients, and then for each line that comes in the seconds for all rows.
+
+    The line is the number of seconds that a turn takes; "processor" before it asks for processor time.
+    """
     problem = Problem(problem_name)
-    start = time.perf_counter()
+    start, start_of_work = time.perf_counter(), used()
     try:
         prepare, step, flat = set_up(name, problem)
     except ImportError as error:
@@ -46,21 +52,28 @@ def work(name, problem_name, count):
         return
     batches = [prepare(batch) for batch in problem.batches(problem.rows[:count])]
     result = step(batches[0])
-    took = time.perf_counter() - start
+    took, worked = time.perf_counter() - start, used() - start_of_work
     numbers = [float(result[0]), *map(float, flat(result) if flat else result[1])]
-    print(json.dumps({"set up": took, "numbers": numbers}), flush=True)
+    print(json.dumps({"set up": took, "processor": worked, "numbers": numbers}), flush=True)
     repeat = 1
-    for _ in sys.stdin:
+    for line in sys.stdin:
+        clock = time.process_time if "processor" in line else time.perf_counter
         while True:
-            start = time.perf_counter()
+            start = clock()
             for _ in range(repeat):
                 for batch in batches:
                     step(batch)
-            seconds = time.perf_counter() - start
-            if seconds > 0.1:
+            seconds = clock() - start
+            if seconds > float(line.split()[-1]):
                 break
             repeat *= 2
         print(json.dumps({"seconds": seconds / repeat}), flush=True)
+
+
+def used():
+    """Give the seconds of processor time of this process and of those that it has started, such as a compiler."""
+    own, theirs = os.times()[:2], os.times()[2:4]
+    return sum(own) + sum(theirs)
 
 
 class Worker:
@@ -99,8 +112,8 @@ class Worker:
         self.reason = answer.get("missing", "")
         return answer
 
-    def turn(self):
-        self.process.stdin.write("\n")
+    def turn(self, how="0.1"):
+        self.process.stdin.write(f"{how}\n")
         self.process.stdin.flush()
         if seconds := self._read().get("seconds"):
             self.times.append(seconds * self.factor)
@@ -187,6 +200,46 @@ def growth(sizes):
         print(f"  {Problem(f'growth-{size}').operations:>10} " + "".join(cells), flush=True)
 
 
+GOALS = {  # problem: what it is, and how much of the time of NumPy by hand each target may take
+    "moons-1": ("Moons 2-16-16-1, 1 sample", {"c": 0.25}),
+    "moons-100": ("Moons 2-16-16-1, 100 samples", {"c": 0.4}),
+    "digits-32": ("Digits 64-32-10, an epoch in batches of 32", {"c": 1 / 2.5, "numpy": 2}),
+    "wide-32": ("784-32-10, an epoch in batches of 32", {"c": 1 / 1.5}),
+}
+SET_UP = {1_200: 0.6, 100_000: 3, 1_000_000: 20}  # operations: seconds
+
+
+def goals(rounds):
+    """Print the time of each target against NumPy by hand, and what set-up takes, beside what is wanted."""
+    print("Processor time of one call, arrays in and out: the quickest of many turns")
+    for problem_name, (what, wanted) in GOALS.items():
+        workers = {name: Worker(name, problem_name) for name in ("by hand", *(f"scalargrad {t}" for t in wanted))}
+        for worker in workers.values():
+            if worker.reason:
+                raise SystemExit(f"{worker.name}: {worker.reason}")
+            check(worker, problem_name)
+        for _ in range(10 * rounds):
+            for worker in workers.values():
+                worker.turn("processor 0.02")
+        problem = Problem(problem_name)
+        calls = len(problem.batches(problem.rows))
+        by_hand_took = min(workers["by hand"].times)
+        print(f"  {what}: by hand {1e6 * by_hand_took / calls:.1f} us")
+        for target, most in wanted.items():
+            took = min(workers[f"scalargrad {target}"].times)
+            ratio = took / by_hand_took
+            print(f"    {target}: {1e6 * took / calls:.1f} us, {ratio:.3f} of by hand (wanted: {most:.3g} at most)")
+        for worker in workers.values():
+            worker.end()
+    print("Set-up with target c, an empty cache: recorded, compiled, run once")
+    for operations, most in SET_UP.items():
+        worker = Worker("scalargrad c", f"growth-{operations}")
+        count, answer = Problem(f"growth-{operations}").operations, worker.answer
+        print(f"  {count} operations: {answer['set up']:.2f} s, {answer['processor']:.2f} s of processor time", end="")
+        print(f" (wanted: {most} s at most)", flush=True)
+        worker.end()
+
+
 def versions():
     """Name the contenders that are installed, with their versions."""
     found = [f"Python {sys.version.split()[0]}", f"{os.cpu_count()} processors"]
@@ -200,6 +253,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one problem, graphs of up to 10 000 operations")
     parser.add_argument("--large", action="store_true", help="graphs of up to a million operations: many minutes")
+    parser.add_argument("--goals", action="store_true", help="target c and NumPy by hand alone, and set-up")
     parser.add_argument("--rounds", type=int, default=5, help="how often each contender has its turn (default: 5)")
     parser.add_argument("--work", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -208,6 +262,9 @@ def main():
         work(name, problem_name, int(count))
         return
     print(versions())
+    if arguments.goals:
+        goals(arguments.rounds)
+        return
     problems = {"moons-100": "Moons, one step"}
     if not arguments.quick:
         problems = {f"moons-{rows}": "Moons, one step" for rows in (1, 100, 1000, 10000)}
