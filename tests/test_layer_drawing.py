@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 from layer_cases import CASES, batch, moons, recurrence
+from test_figures import FONTS, MEASURE
 
 import scalargrad
 from scalargrad import Value, draw
@@ -149,3 +150,31 @@ def test_a_batch_is_drawn_with_one_row_a_sample():
     root.backward()
     drawing = draw(root, "layers")
     assert "= X · WhT + 1_3 · bhT" in texts(drawing)
+
+
+OVERLAPS = """
+([svg, font]) => {
+    document.body.innerHTML = svg + `<style>text { font-family: "${font}", "Noto Sans CJK SC" }</style>`;
+    const found = [];
+    for (const node of document.querySelectorAll("g.node")) {
+        const boxes = [...node.querySelectorAll("text")].map((text) => [text.textContent, text.getBBox()]);
+        for (const [name, one] of boxes) for (const [other, two] of boxes) {
+            const across = one.x < two.x && one.x + one.width > two.x;
+            if (across && Math.abs(one.y - two.y) < 2 && one !== two) found.push(`${name} | ${other}`);
+        }
+    }
+    return found;
+}
+"""
+
+
+@pytest.mark.parametrize("font", FONTS)
+def test_numbers_stay_inside_their_boxes_and_apart(browser, font):
+    page = browser.new_page(offline=True)
+    drawings = {f"{case} {lang}": drawn(case, lang=lang) for case in CASES for lang in ("en", "zh")}
+    drawings["formulas"] = drawn("worked example", formulas=True, legend=True, digits=8)
+    for name, drawing in drawings.items():
+        svg = drawing.pipe(encoding="utf-8")
+        assert not page.evaluate(MEASURE, [svg, font]), name
+        assert not page.evaluate(OVERLAPS, [svg, font]), name
+    page.close()

@@ -25,7 +25,6 @@ from .drawing import LOOKS, Drawing, attributes, check_size, in_record, number_t
 _MOST_ROWS = 4  # of a matrix that shows its numbers
 _MOST_COLUMNS = 4
 _STYLES = {"target": "filled,dashed", "quantity": "filled,rounded", "loss": "filled,rounded"}
-_EXTRA = {ARRANGEMENT: LOOKS["number"], "operation": LOOKS["quantity"]}  # looks of what single scalars have not
 PRODUCT = "product"
 _SIGNS = {ast.Add: "+", ast.Sub: "−", ast.Mult: "⊙", ast.Div: "÷", ast.MatMult: PRODUCT}
 
@@ -195,7 +194,7 @@ def is_small(box: Box) -> bool:
 
 
 def _add_record(drawing: Drawing, name: str, role: str, fields: list[str], width: float) -> None:
-    look = LOOKS.get(role) or _EXTRA[role]
+    look = LOOKS["number" if role == ARRANGEMENT else role]
     style = _STYLES.get(role, "filled")
     drawing.node(
         name,

@@ -88,11 +88,11 @@ def trace(root: Value, view: str | None = None, lang: str = "en") -> Trace: ...
 def trace(root: Value, view: str | None = None, lang: str = "en") -> Trace | MatrixPass:
     """Record the forward and the backward pass from `root`, over "operations" or labelled "quantities".
 
-    Without a `view` it is "quantities" where an operation below the root has a label, else "operations". Over
-    "layers" it is the equations of both passes in matrices, with their numbers. The words of
-    its tables are English or, with `lang` "zh", Chinese. Changes nothing in the graph. The sums are formed in the
-    order in which `backward` forms them. Raises ValueError where numbers of the graph have changed since it was
-    recorded, OverflowError where a gradient is too large.
+    Without a `view` it is "quantities" where an operation below the root has a label, else "operations". Over "layers"
+    it is the equations of both passes in matrices, with their numbers. The words are English or, with `lang` "zh",
+    Chinese. Changes nothing in the graph. The sums are formed in the order in which `backward` forms them. Raises
+    ValueError where numbers of the graph have changed since it was recorded, OverflowError where a gradient is too
+    large.
 
     >>> x = Value(3.0, label="x")
     >>> [(step.contribution, step.total, step.complete) for step in trace(x * x).backward]
