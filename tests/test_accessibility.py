@@ -14,7 +14,7 @@ from scalargrad.teach.examples import two_output
 
 AXE = Path(os.environ.get("AXE") or Path(__file__).parent.parent / "node_modules" / "axe-core") / "axe.min.js"
 PHONE = {"width": 390, "height": 844}
-STEPS = {"start": "Home", "sum": 40, "update": 43, "next": "End"}
+STEPS = {"start": "Home", "forward": 3, "sum": 40, "update": 43, "next": "End"}
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,11 @@ def test_axe_finds_nothing_in_any_state(read, files, axe, lang, scheme, size):
         else:
             reader.press(step)
         found[name] = violations(reader, axe)
+    reader.go(37)
+    reader.click("#why summary")
+    reader.click("#tab-wrong")
+    found["why, mistakes"] = violations(reader, axe)
+    reader.click("#why summary")
     reader.click("#tab-train")
     reader.click("#train-10")
     found["training"] = violations(reader, axe)

@@ -20,10 +20,13 @@ export function idea(graph, viewName, round, at, live) {
   if (step.kind === "update") return live ? effect(graph, round, step.node, at, "formula") : null;
   if (step.kind === "seed") return nextGradient(graph, steps, at);
   if (step.kind !== "backward") return null;
-  const isLeaf = !graph.nodes[step.parent].parents.length && step.arrived === step.count;
-  if (isLeaf && live && !graph.parameters.length) return effect(graph, round, step.parent, at, "all");
+  const { parents, role } = graph.nodes[step.parent];
+  const hasParameters = graph.parameters.length > 0;
+  const isLeaf = !parents.length && step.arrived === step.count;
+  if (isLeaf && live && !hasParameters) return effect(graph, round, step.parent, at, "all");
   const next = steps[at + 1]?.node === step.node ? null : nextGradient(graph, steps, at);
-  const factor = missingFactor(graph, round, edgesOf, step, at);
+  const isAside = hasParameters && ["input", "target"].includes(role); // nobody moves them
+  const factor = isAside ? null : missingFactor(graph, round, edgesOf, step, at);
   return at % 2 ? (next ?? factor) : (factor ?? next);
 }
 

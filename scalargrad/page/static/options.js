@@ -21,14 +21,16 @@ function set([kind, what], { symbol, gradient, local, via, show }) {
   return m.math(trees[kind](what));
 }
 
-/** Says the same in a line of plain signs, for who hears it. */
+const wordOf = ({ label, name }) => label || name.join("");
+
+/** Says a derivative in a line of plain signs, for who hears it. */
+export const saidFraction = ({ nodes }, of, by) => `∂${wordOf(nodes[of])} / ∂${wordOf(nodes[by])}`;
+
 function said([kind, what], { graph }) {
   if (what === undefined) return text(kind);
-  const word = (i) => graph.nodes[i].label || graph.nodes[i].name.join("");
-  const fraction = (of, by) => `∂${word(of)} / ∂${word(by)}`;
-  if (kind === "node") return word(what);
-  if (kind === "gradient") return fraction(graph.nodes.length - 1, what);
-  return kind === "local" ? fraction(what.node, what.parent) : fraction(what.parent, what.node);
+  if (kind === "node") return wordOf(graph.nodes[what]);
+  if (kind === "gradient") return saidFraction(graph, graph.nodes.length - 1, what);
+  return kind === "local" ? saidFraction(graph, what.node, what.parent) : saidFraction(graph, what.parent, what.node);
 }
 
 /** Gives the parts of a sentence with all that it names. */

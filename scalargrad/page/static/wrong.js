@@ -3,6 +3,7 @@
 import * as m from "./mathml.js";
 import { MISTAKES, compare } from "./mistakes.js";
 import { written } from "./numbers.js";
+import { saidFraction } from "./options.js";
 import { text } from "./words.js";
 
 /** Makes the tab; gives a way to show it for a graph and the numbers at hand. */
@@ -30,7 +31,12 @@ function rowOf(graph, i, { right, wrong, first }, digits) {
   const row = document.createElement("tr");
   const head = document.createElement("th");
   head.scope = "row";
-  head.append(m.math(m.partial(m.name(graph.nodes.at(-1).name), m.name(graph.nodes[i].name))));
+  const said = document.createElement("span");
+  said.className = "unseen";
+  said.textContent = saidFraction(graph, graph.nodes.length - 1, i);
+  const fraction = m.math(m.partial(m.name(graph.nodes.at(-1).name), m.name(graph.nodes[i].name)));
+  fraction.setAttribute("aria-hidden", "true");
+  head.append(said, fraction);
   row.append(head);
   for (const gradients of [right, wrong]) row.insertCell().textContent = written(gradients.get(i), digits);
   if (i === first) {
