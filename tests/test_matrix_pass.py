@@ -245,6 +245,7 @@ def test_a_notebook_shows_tables_and_mathematics():
     assert r"\begin{aligned}" in bundle["text/latex"]
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="there is no LaTeX")
 def test_latex_compiles_the_equations_of_every_case(tmp_path):
     parts = [matrix_pass(root).latex for root in [*(make() for make in CASES.values()), *map(named, NASTY)]]
