@@ -14,7 +14,8 @@ from scalargrad import Value, draw, trace
 from scalargrad.cli import main
 from scalargrad.explain.tikz import numbers
 from scalargrad.graph.roles import is_number
-from scalargrad.teach.examples import EXAMPLES
+from scalargrad.teach.examples import EXAMPLES, two_output
+from scalargrad.teach.worksheets import worksheet
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -91,6 +92,14 @@ def test_beamer_makes_a_slide_of_each_step_of_the_documents_network(tmp_path):
     passes = trace(drawing.shown.view.root, "quantities")
     computed = sum(1 for node in passes.view.order if node.parents)
     assert compiled(tmp_path, "talk", document) == 1 + computed + 1 + len(passes.backward) + 1 == 44
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("key", [False, True])
+def test_chinese_worksheets_are_set(tmp_path, key):
+    """Before: never compiled."""
+    sheet = worksheet(two_output().root, ("values", "gradients", "updated parameters"), lang="zh")
+    assert compiled(tmp_path, "sheet", sheet.latex(key=key), "xelatex") >= 1
 
 
 @pytest.mark.thorough

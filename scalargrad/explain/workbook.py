@@ -73,6 +73,7 @@ class _Tab:
         self.sheet = book.add_worksheet(words[tab])
         self.main, self.key = (f"'{words[name]}'!" for name in ("graph", "key"))
         self.cells = {node: graph.cells(node) for node in graph.view.order}
+        self.formats: dict[tuple[str, bool], Any] = {}
         self.bold = book.add_format({"bold": True, "text_wrap": True, "valign": "top"})
 
     def fill(self) -> None:
@@ -132,4 +133,8 @@ class _Tab:
         self.sheet.write_string("F1", self.words["of"].format(count=len(blanks)))
 
     def _format(self, role: str, locked: bool = True) -> Any:
-        return self.book.add_format({"bg_color": LOOKS[role].fill, "border": 1, "locked": locked})
+        """Give the look of a cell; each is made once, as making it takes longer than writing a cell."""
+        if (role, locked) not in self.formats:
+            look = {"bg_color": LOOKS[role].fill, "border": 1, "locked": locked}
+            self.formats[role, locked] = self.book.add_format(look)
+        return self.formats[role, locked]
