@@ -1,5 +1,6 @@
 """Matrices found in graphs that were written scalar by scalar, and the programs on arrays that they become."""
 
+import random
 import re
 from importlib.util import find_spec
 from itertools import chain
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 import test_compiling
 from graph_support import random_graph, total
-from test_groups import convolution, digits, network, recurrent, rows_like, scalars_of
+from test_groups import convolution, digits, leaves, network, recurrent, rows_like, scalars_of
 
 from scalargrad import Value, nn
 from scalargrad.graph.groups import MINUS
@@ -291,3 +292,29 @@ def test_the_lines_beside_the_documents_steps_stand_in_the_program(name):
     lines = re.findall(r"`([^`]+)`", table)
     assert len(lines) == 9
     assert [line for line in lines if line not in source] == []
+
+
+@needs_numpy
+def test_labels_that_are_words_of_the_program_do_no_harm(always_matrices):
+    for word in ("sigmoid", "at", "numbers", "v", "W", "net", "delta", "dW", "rows", "x²", "parameters", "p"):
+        rng = random.Random(1)
+        xs, ys, weights = leaves(3, rng), leaves(4, rng), [leaves(3, rng) for _ in range(4)]
+        nets = [total(w * x for w, x in zip(row, xs)) for row in weights]
+        outs = [net.sigmoid() for net in nets]
+        errors = [(y - out) ** 2 for y, out in zip(ys, outs)]
+        for nodes in (xs, nets, outs, errors):
+            for place, node in enumerate(nodes, 1):
+                node.label = f"{word}{place}"
+        given = total(errors), [*xs, *ys], list(chain.from_iterable(weights))
+        numpy_one, python = (compiling.compile(*given, target) for target in ("numpy", "python"))
+        rows = rows_like(given[1], 5)
+        assert numpy_one(rows)[1] == pytest.approx(python(rows)[1], rel=1e-12, abs=1e-14)
+
+
+@needs_numpy
+def test_formulas_of_different_numbers_stay_different(always_matrices):
+    w = [Value(0.3), Value(0.4)]
+    x = Value(2.0)
+    root = total((p * c).exp() * x for p, c in zip(w, (2.0, 3.0))) + total((p**c for p, c in zip(w, (2.5, 3.5))))
+    numpy_one, python = (compiling.compile(root, [x], w, target) for target in ("numpy", "python"))
+    assert numpy_one([[2.0]])[1] == pytest.approx(python([[2.0]])[1], rel=1e-13)

@@ -63,7 +63,7 @@ class Arrays:
 
     def __init__(self, scalars: Scalars, tables: dict[str, str]) -> None:
         self.scalars = scalars
-        self.tables = tables  # the text of each list of positions or numbers, by its name
+        self.tables = tables  # the name of each list of positions or numbers, by its text
         self.lines: list[Array] = []
         self.copied = 0  # numbers a row of a batch that stand in another array already
         self.part = HEAD
@@ -94,12 +94,7 @@ class Arrays:
     def table(self, numbers: Sequence[Any], stem: str = "at") -> str:
         """Keep a list of positions or numbers outside of the functions, and give its name."""
         text = f"array({_long_list(numbers)})"
-        for name, known in self.tables.items():
-            if known == text:
-                return name
-        name = f"{stem}{sum(name.startswith(stem) for name in self.tables) + 1}"
-        self.tables[name] = text
-        return name
+        return self.tables.setdefault(text, f"{stem}{len(self.tables) + 1}")
 
     def _given(self, members: Sequence[int], name: str) -> Array:
         array = Array(members, False, lambda: Term(name), name)

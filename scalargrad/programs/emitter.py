@@ -65,7 +65,7 @@ def names_of(nodes: Iterable[Value], spare: Mapping[Value, str], reserved: Colle
     names: dict[Value, str] = {}
     taken = set(reserved)
     for node in nodes:
-        if node.label not in taken and _is_identifier(node.label):
+        if node.label not in taken and is_identifier(node.label):
             names[node] = node.label
             taken.add(node.label)
     count = 0
@@ -80,7 +80,8 @@ def names_of(nodes: Iterable[Value], spare: Mapping[Value, str], reserved: Colle
     return names
 
 
-def _is_identifier(label: str) -> bool:
+def is_identifier(label: str) -> bool:
+    """Tell whether a label can be a name in a program."""
     plain = label.isidentifier() and unicodedata.normalize("NFKC", label) == label
     return plain and not keyword.iskeyword(label) and not label.startswith(("d_", "sum_", "mean_", "_"))
 

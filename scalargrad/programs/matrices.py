@@ -40,7 +40,7 @@ def matrix_program(graph: ProgramGraph, target: type[NumpySource]) -> Matrices |
     if not step.is_worth_it(text):
         return None
     functions = [*formulas.functions.values(), text, _Predict(graph, scalars, groups, tables).write()]
-    lists = "".join(f"{name} = {numbers}\n" for name, numbers in tables.items())
+    lists = "".join(f"{name} = {numbers}\n" for numbers, name in tables.items())
     text = "\n\n".join([*([lists] if lists else []), *functions])
     called = set(re.findall(r"\w+(?=[(.])", text))
     module = target.words["where"].removesuffix(".where")
@@ -170,10 +170,11 @@ class _Step(Passes):
         count = 0
         for part, parameters, is_flat in self._gradients:
             scalars = [[self.scalars.parameters[place] for place in row] for row in parameters]
-            name = known.get(tuple(map(self.arrays.places, scalars)), "")
-            if not name:
+            name = "d" + known.get(tuple(map(self.arrays.places, scalars)), "")
+            if name in {"d", *self.names}:
                 count += 1
-            yield _Gradient(f"d{name}" if name else f"d_p{count}", part().text, parameters, is_flat)
+                name = f"d_p{count}"
+            yield _Gradient(name, part().text, parameters, is_flat)
 
     def _in_order(self, gradients: Sequence[_Gradient]) -> str:
         """Put the gradients together in the order of the parameters."""

@@ -13,12 +13,15 @@ from typing import NamedTuple
 from ..formulas.source import ATOM, PRODUCT, SUM, Term
 from ..graph.groups import MINUS, NONE, UNIFORM, VARYING_UNIFORM, Formula, Group, Scalars
 from ..graph.matrices import Product, Table, Terms, tables_of
+from ..rules import RULES
 from .arrays import BACKWARD, FORWARD, HEAD, Array, Arrays, Part, Vector, as_column
+from .emitter import is_identifier
 from .targets import WORDS, ProgramGraph
 
 _FEW = 3  # terms that stand side by side in a line; more of them are added up along an axis
 FUNCTIONS = ("asarray", "broadcast_to", "column_stack", "concatenate", "zeros")
-RESERVED = frozenset({*WORDS, *FUNCTIONS, "mean_loss"})
+RESERVED = frozenset({*WORDS, *FUNCTIONS})
+_OWN = frozenset({*RESERVED, *RULES, "at", "numbers"})  # what no array is called because of its labels
 
 
 class Piece(NamedTuple):
@@ -44,6 +47,7 @@ class Passes:
         self.needed = scalars.needed_for(results)
         self.arrays = Arrays(scalars, tables)
         self.matrices: dict[tuple[tuple[tuple[int, int], ...], ...], tuple[Array, str]] = {}  # by places
+        self.names = set(RESERVED)  # that are taken
         self._labels: dict[int, str] = {}  # of each value
         self._values: dict[int, list[int]] = {}  # of each gradient: what it is the gradient of
         for node, value, gradient in zip(graph.order, scalars.values, scalars.gradients):
@@ -131,11 +135,12 @@ class Passes:
         for slot, operand in operands.items():
             if operand.array:
                 operand.array.uses += template.uses[slot] - 1
-        if self._is_of_numbers(line):
+        same = all(operand.is_one for operand in operands.values())
+        if same and self._is_of_numbers(line):
             slot, scalar = next(zip(template.uses, self._used_in(members[0])))
             operands[slot] = self.arrays.vector([scalar], whole=True)
         self._name(line, [operand.array for operand in operands.values()])
-        self.arrays.add(line, all(operand.is_one for operand in operands.values()))
+        self.arrays.add(line, same)
 
     def _add_sums(self, table: Table) -> None:
         members = list(chain.from_iterable(table.members))
@@ -225,7 +230,8 @@ class Passes:
         checked = [scalar for scalar in self.scalars.checked if self.needed[scalar]]
         given = [scalar for scalar in checked if at[scalar][0] is arrays.parameters]
         vectors = [arrays.vector(given, whole=True)] if given else []
-        vectors += map(arrays.whole, dict.fromkeys(at[scalar][0] for scalar in checked if scalar not in set(given)))
+        found = dict.fromkeys(at[scalar][0] for scalar in checked)
+        vectors += [arrays.whole(array) for array in found if array is not arrays.parameters]
         for vector in vectors:
             if vector.array:
                 vector.array.uses += 1  # it stands in the line twice
@@ -256,7 +262,8 @@ class Passes:
         nets = [line for line in lines if line.is_net]
         numbers = {net: f"{number}" * (len(nets) > 1) for number, net in enumerate(nets, 1)}
         stems = [line.stem for line in lines if not line.of]
-        taken = set(RESERVED)
+        taken = self.names
+        taken |= self.scalars.formulas.functions.keys()
         counts: dict[str, Iterator[int]] = {}
         parts: dict[int, list[str]] = {HEAD: [], FORWARD: [], BACKWARD: []}
         for line in lines:
@@ -320,8 +327,8 @@ def sum_of(pieces: Sequence[Piece]) -> Term:
 def _stem(label: str) -> str:
     """Give the letters that a label begins with, if they can be a name.
 
-    >>> _stem("net_h1"), _stem("w_12^2"), _stem("误差1"), _stem("for1")
-    ('net', 'w', '误差', '')
+    >>> _stem("net_h1"), _stem("w_12^2"), _stem("误差1"), _stem("for1"), _stem("x²")
+    ('net', 'w', '误差', '', '')
     """
     match = re.match(r"[^\W\d_]+", label)
-    return match[0] if match and match[0] not in RESERVED else ""
+    return match[0] if match and match[0] not in _OWN and is_identifier(match[0]) else ""
