@@ -269,8 +269,9 @@ def test_processors_with_shorter_vectors_give_the_same_bits(flag, monkeypatch):
 
 LINES = """
 import sys
+sys.path.insert(0, "tests")
 from scalargrad.programs import compiling, native
-from tests.test_groups import irregular, rows_like
+from test_groups import irregular, rows_like
 native._compiler_flags = lambda: ["-march=native", "-mno-avx512f"]
 for seed in range(4):
     root, inputs, parameters = irregular(seed)

@@ -146,7 +146,7 @@ class Program:
         leaves its domain or overflows.
         """
         table = checked_rows(batch, self._columns, len(self._columns), self._runner.checks)
-        numbers, index = self._numbers(parameters), _index(rows, len(table))
+        numbers, index = self._numbers(parameters), None if rows is None else _index(rows, len(table))
         try:
             loss, gradients = self._runner.step(table, numbers, index)
             if not self._runner.checks and not (isfinite(loss) and all(map(isfinite, gradients))):
@@ -155,7 +155,7 @@ class Program:
             table = checked_rows(batch, self._columns, len(self._columns))
             self._explain([self._graph.root], chosen(table, index), numbers)
             raise OverflowError("program: the sum over the rows is too large for a float") from None
-        return loss, _like(parameters, gradients)
+        return loss, gradients if type(gradients) is type(parameters) else _like(parameters, gradients)
 
     def with_outputs(
         self, batch: Any, parameters: Any | None = None, rows: Sequence[int] | None = None
@@ -166,7 +166,7 @@ class Program:
         """
         if isinstance(self._runner, CRunner):
             table = checked_rows(batch, self._columns, len(self._columns), self._runner.checks)
-            numbers, index = self._numbers(parameters), _index(rows, len(table))
+            numbers, index = self._numbers(parameters), None if rows is None else _index(rows, len(table))
             with suppress(ArithmeticError, ValueError):
                 loss, gradients, outputs = self._runner.both(table, numbers, index)
                 return loss, _like(parameters, gradients), self._in_rows(outputs, parameters)
@@ -179,7 +179,7 @@ class Program:
         the last columns that no output needs, such as the targets. Raises as the call does.
         """
         table = checked_rows(batch, self._columns, self._graph.columns, self._runner.checks)
-        numbers, index = self._numbers(parameters), _index(rows, len(table))
+        numbers, index = self._numbers(parameters), None if rows is None else _index(rows, len(table))
         try:
             outputs = self._in_rows(self._runner.predict(table, numbers, index), parameters)
             if not self._runner.checks and not all(map(isfinite, chain.from_iterable(outputs))):
@@ -273,8 +273,6 @@ class Program:
 
 def _like(parameters: Any, gradients: Any) -> Any:
     """Give gradients as a list, or as an array of the kind that the parameters are."""
-    if type(gradients) is type(parameters):
-        return gradients
     if isinstance(parameters, array):
         return gradients if isinstance(gradients, array) else array("d", gradients)
     if is_numpy(parameters):
@@ -284,10 +282,8 @@ def _like(parameters: Any, gradients: Any) -> Any:
     return gradients if isinstance(gradients, list) else gradients.tolist()
 
 
-def _index(rows: Sequence[int] | None, count: int) -> array[int] | None:
+def _index(rows: Sequence[int], count: int) -> array[int]:
     """Give the positions of rows as numbers in memory, all within a table."""
-    if rows is None:
-        return None
     index = array("q", rows)
     if not index or min(index) < 0 or max(index) >= count:
         raise IndexError(f"program: needs rows from 0 to {count - 1}, at least one, got {list(rows)[:20]}")

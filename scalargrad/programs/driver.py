@@ -78,12 +78,13 @@ static mask place(const i4 *t, const i4 *w, const i4 *end, double *g, int64_t of
         for (int64_t j = 0; j < w[0]; j++) {
             double *from = g + w[3] + j * w[2];
             const i4 *to = t + w[4] + j * w[1];
-            int64_t in_place = w[5] ? w[1] - w[1] % LANES : 0, i = 0;
-            if (of & (of - 1)) for (; i < w[1]; i += LANES) AT(from + i) /= (double)of;
-            else for (; i < w[1]; i += LANES) AT(from + i) *= part;  /* the same for 1, 2, 4, 8, ... */
-            for (i = 0; i < w[1]; i += LANES) bad |= unfinite(AT(from + i));
-            for (i = 0; i < in_place; i += LANES) LOOSE(out + *to + i) = AT(from + i);
-            for (; i < w[1]; i++) out[to[i]] = from[i];
+            for (int64_t i = 0; i < w[1]; i += LANES) {
+                v mean = of & (of - 1) ? AT(from + i) / (double)of : AT(from + i) * part;  /* the same, for 2, 4, 8 */
+                bad |= unfinite(mean);
+                AT(from + i) = mean;
+                if (w[5] && i + LANES <= w[1]) LOOSE(out + *to + i) = mean;
+                else for (int64_t k = i; k < i + LANES && k < w[1]; k++) out[to[k]] = from[k];
+            }
         }
     return bad;
 }

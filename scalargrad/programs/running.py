@@ -185,15 +185,17 @@ class CRunner:
         order = 0
         if index is not None:
             count, order = len(index), index.buffer_info()[0]
-        batch, numbers, to_gradients, to_outputs = map(_address, (rows, parameters, gradients, outputs))
-        always = self._constants, self._plans[plan]
+        batch, numbers = _address(rows), _address(parameters)
         if count <= self._task:
-            return self._on_rows(count, count, width, order, batch, numbers, to_gradients, to_outputs, *always)
+            to_gradients = 0 if gradients is None else _address(gradients)
+            to_outputs = 0 if outputs is None else _address(outputs)
+            return self._on_rows(plan, count, count, width, order, batch, numbers, to_gradients, to_outputs)
         starts = range(0, count, self._task)
         parts = [None if gradients is None else _ZERO * self._parameters for _ in starts]
 
         def run(start: int, part: array[float] | None) -> float:
             return self._on_rows(
+                plan,
                 min(self._task, count - start),
                 count,
                 width,
@@ -202,9 +204,9 @@ class CRunner:
                 numbers,
                 _address(part),
                 to_outputs and to_outputs + 8 * self._outputs * start,
-                *always,
             )
 
+        to_outputs = _address(outputs)
         with ThreadPoolExecutor(min(len(starts), os.cpu_count() or 1)) as pool:
             loss = sum(pool.map(run, starts, parts))
         if gradients is not None:
@@ -214,13 +216,36 @@ class CRunner:
                 _raise(_NOT_FINITE)
         return loss
 
-    def _on_rows(self, *given: Any) -> float:
-        """Run the program on some rows, with what it is given but for the space to work in: give their mean loss."""
+    def _on_rows(
+        self,
+        plan: str,
+        rows: int,
+        of: int,
+        width: int,
+        order: int,
+        batch: int,
+        numbers: int,
+        gradients: int,
+        outputs: int,
+    ) -> float:
+        """Run the program on rows, with the addresses of what it reads and writes: give their part of the mean loss."""
         try:
             space = self._spaces.pop()
         except IndexError:
             space = _ZERO * self._space
-        loss: float = self._function(*given, space.buffer_info()[0])
+        loss: float = self._function(
+            rows,
+            of,
+            width,
+            order,
+            batch,
+            numbers,
+            gradients,
+            outputs,
+            self._constants,
+            self._plans[plan],
+            space.buffer_info()[0],
+        )
         if loss != loss:
             _raise(space[0])
         self._spaces.append(space)
