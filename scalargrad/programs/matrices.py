@@ -25,7 +25,7 @@ class Matrices(NamedTuple):
     """A program that takes the parameters as an array."""
 
     source: str
-    numbers: int  # that it holds at a time, a row of a batch
+    height: int  # of its largest array
 
 
 def matrix_program(graph: ProgramGraph, target: type[NumpySource]) -> Matrices | None:
@@ -47,8 +47,8 @@ def matrix_program(graph: ProgramGraph, target: type[NumpySource]) -> Matrices |
     words = {**target.words, **{word: f"{module}.{word}" for word in FUNCTIONS}, "array": "numpy.array"}
     lines = imports({word: said for word, said in words.items() if word in called})
     title = "# Forward pass and backward pass as matrices: a row for each neuron, a column for each sample\n"
-    held = sum(len(line.members) for line in step.arrays.lines if line.varies)
-    return Matrices("\n".join([title, *lines, text]), held)
+    height = max(len(line.members) for line in step.arrays.lines if line.varies)
+    return Matrices("\n".join([title, *lines, text]), height)
 
 
 class _Gradient(NamedTuple):

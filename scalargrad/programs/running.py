@@ -24,7 +24,7 @@ Numbers: TypeAlias = Any  # floats in a row in memory: array("d", ...), or NumPy
 Rows = Any  # what `checked_rows` has made of a batch: an array or a list, rows x columns
 
 _BLOCK = 1 << 22  # bytes of NumPy's intermediate results that live at a time
-_LARGE = 1 << 20  # the same where these are large arrays: the memory for them costs time
+_LARGE = 1 << 18  # bytes of one array of many scalars: more may be asked of the system anew each time
 _ZERO = array("d", [0.0])
 _NO_MEMORY, _BAD_BATCH, _NOT_FINITE = 1, 2, 3  # what a C program gives back where it fails
 _number_at = ctypes.c_char.from_buffer  # the quickest way to an address
@@ -90,11 +90,11 @@ class NumpyRunner:
     def __init__(self, program: str | Matrices, parameters: int, outputs: int) -> None:
         import numpy
 
-        source, held = program if isinstance(program, Matrices) else (program, program.count("\n"))
+        source, height = program if isinstance(program, Matrices) else (program, program.count("\n"))  # a row a line
         functions = executed(source)
         self._step, self._predict = functions["step"], functions["predict"]
         self._takes_array = isinstance(program, Matrices)  # of parameters; lines of single scalars take floats
-        self._block = min(4096, max(64, (_LARGE if self._takes_array else _BLOCK) // (8 * held)))
+        self._block = min(4096, max(64, (_LARGE if self._takes_array else _BLOCK) // (8 * height)))
         self._zeros = numpy.zeros(parameters)
 
     def _blocks(self, rows: Rows, index: Index) -> Iterator[Any]:
