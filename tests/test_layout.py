@@ -10,6 +10,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from figure_support import chain
 
 from scalargrad import Value, draw
 from scalargrad.explain import layout, rendering
@@ -23,16 +24,6 @@ def renderer(request, monkeypatch):
     if request.param == "wheel":
         monkeypatch.setenv("PATH", "")
     return request.param
-
-
-def chain(length):
-    """Every step reads the same two leaves, as a recurrent network does."""
-    x, w = Value(0.9, label="x"), Value(0.8, label="w")
-    y = x
-    for _ in range(length):
-        y = (y * w + x).tanh()
-    y.backward()
-    return y
 
 
 def titles(svg):
