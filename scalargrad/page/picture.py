@@ -99,14 +99,14 @@ def _add_node(picture: graphviz.Digraph, name: str, role: str, title: str) -> No
     shape, style = look.shape, "filled"
     if shape == "Mrecord":
         shape, style = "box", "filled,rounded"
-    lines = ["name"] if role == "number" else ["name", "value", "gradient"]
+    lines = 1 if role == "number" else 3  # its name; value and gradient
     room = _inches(title) if role == "number" else max(_NUMBER, _inches(title))
-    height = len(lines) * _LINE + 0.12
+    height = lines * _LINE + 0.12
     if look.slack > 1 and role != "number":  # a shape that narrows towards its top and bottom
         room, height = 1.25 * room, 1.25 * height
     picture.node(
         name,
-        "\\n".join(lines),
+        "",
         id=name,
         shape=shape,
         style=style,
