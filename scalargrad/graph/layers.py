@@ -123,6 +123,17 @@ class Layers:
         """Tell whether the gradient of a box is called delta: that of a weighted input is."""
         return box.name in self._delta_names
 
+    def is_asked_for(self, box: Box) -> bool:
+        """Tell whether the backward pass says what the gradient of a box is.
+
+        It does not for a plain number, for a target, for an input that is called x, and for an arrangement of these.
+        """
+        if box.role == ARRANGEMENT:
+            return any(self.is_asked_for(self.by_name[name]) for name in matrices.names_in(box.formula))
+        if box.role == "input":
+            return any(label_parts(node.label).word != "x" for node in box.members())
+        return box.role not in ("number", "target")
+
     def product_uses(self, box: Box) -> int:
         """Count the products with a box in them; with an arrangement, as of windows, each row of it is one."""
         uses = 0

@@ -69,7 +69,7 @@ class MatrixPass:
     def _stages(self, box: Box) -> list[list[Expression]]:
         """Write the gradient of a box: of a weighted input as the documents do, with what it gets put in."""
         layers = self.layers
-        if box.role in ("number", "input", "target") or self._is_put_in(box):
+        if not layers.is_asked_for(box) or self._is_put_in(box):
             return []
         with_primes = [layers.gradient_terms_with_primes[box.name], layers.gradient_terms[box.name]]
         put = {

@@ -37,7 +37,7 @@ def describe(graph: Graph) -> dict[str, Any] | None:
         }
         if box.formula is not None:
             told["formula"] = mathml.tree_of(symbols.write(box.formula))
-        if box.role in ("quantity", "parameter", "loss"):
+        if box.role != ARRANGEMENT and layers.is_asked_for(box):
             told["brought"] = mathml.tree_of(symbols.sum_of_terms(layers.gradient_terms[box.name]))
         if layers.has_delta(box):
             told["delta"] = mathml.parts(layers.gradient_name(box))
