@@ -169,7 +169,8 @@ def _add_formula(parser: argparse.ArgumentParser, **options: Any) -> None:
     parser.add_argument("formula", help=formula, **options)
     parser.add_argument("numbers", nargs="*", metavar="NAME=NUMBER", help="a number for each name")
     for role in ROLES:
-        parser.add_argument(f"--{role}", action="append", default=[], metavar="NAME", help=f"this name is a {role}")
+        told = f"NAME is one of the {role}s"
+        parser.add_argument(f"--{role}", action="append", default=[], metavar="NAME", help=told)
 
 
 def _recorded(options: argparse.Namespace) -> tuple[Value, dict[str, list[Value]]]:
