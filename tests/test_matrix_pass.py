@@ -226,13 +226,14 @@ def test_a_derivation_ends_with_the_entry_that_is_asked_for():
     assert "dE_total/dx = W_h^T . delta_h" in derive(example.root, x1, "layers").text
 
 
-def test_leaves_of_every_name_get_their_gradient_but_inputs_called_x():
+def test_leaves_of_every_name_get_their_gradient_but_inputs_called_x_beside_others():
     k, x, b = [Value(0.5, "k1"), Value(-0.2, "k2")], [Value(float(n), f"x{n}") for n in range(1, 4)], Value(0.1, "b")
     convolved = [(k[0] * x[i] + k[1] * x[i + 1] + b).tanh() for i in range(2)]
     plain = [Value(0.5), Value(0.8)]
     for loss, expected in (
         (convolved[0] + convolved[1], {"droot/dk", "droot/db"}),
         (sum((2 * leaf + 1) ** 3 for leaf in plain), {"droot/dx"}),
+        (sum(leaf * leaf for leaf in (Value(0.5, "x1"), Value(0.8, "x2"))), {"droot/dx"}),
     ):
         loss.backward()
         passes = trace(loss, "layers")

@@ -124,15 +124,21 @@ class Layers:
         return box.name in self._delta_names
 
     def is_asked_for(self, box: Box) -> bool:
-        """Tell whether the backward pass says what the gradient of a box is.
-
-        It does not for a plain number, for a target, for an input that is called x, and for an arrangement of these.
-        """
+        """Tell whether the backward pass says what the gradient of a box is; of a leaf it need not."""
         if box.role == ARRANGEMENT:
             return any(self.is_asked_for(self.by_name[name]) for name in matrices.names_in(box.formula))
-        if box.role == "input":
-            return any(label_parts(node.label).word != "x" for node in box.members())
-        return box.role not in ("number", "target")
+        return box.formula is not None or box.name in self._leaves_asked_for
+
+    @cached_property
+    def _leaves_asked_for(self) -> set[str]:
+        """The leaves but numbers, targets and inputs that are called x; these inputs where there are no others."""
+        leaves = [box for box in self.boxes if box.formula is None and box.role not in ("number", "target")]
+        others = [
+            box
+            for box in leaves
+            if box.role != "input" or any(label_parts(node.label).word != "x" for node in box.members())
+        ]
+        return {box.name for box in others or leaves}
 
     def product_uses(self, box: Box) -> int:
         """Count the products with a box in them; with an arrangement, as of windows, each row of it is one."""
