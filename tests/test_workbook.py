@@ -242,3 +242,9 @@ def test_the_command_writes_it(tmp_path, capsys):
 
 def test_every_operation_of_the_table_is_in_the_graph_that_is_recalculated():
     assert {node.op.name for node in Operations(operations()).order if node.op} >= set(RULES)
+
+
+def test_another_ending_is_refused_and_nothing_is_written(tmp_path):
+    with pytest.raises(ValueError, match=r"spreadsheet: needs a file that ends in .xlsx, got 'graph.xls'"):
+        scalargrad.spreadsheet(two_output().root).write(tmp_path / "graph.xls")
+    assert not list(tmp_path.iterdir())

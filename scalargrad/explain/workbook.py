@@ -29,7 +29,12 @@ class Workbook:
         self.content = content
 
     def write(self, path: str | os.PathLike[str]) -> Path:
-        """Write the spreadsheet into a file, and give back its path; raises OSError where it cannot be written."""
+        """Write the spreadsheet into a file, and give back its path.
+
+        Raises ValueError where it does not end in .xlsx, and OSError where it cannot be written.
+        """
+        if Path(path).suffix.lower() != ".xlsx":
+            raise ValueError(f"spreadsheet: needs a file that ends in .xlsx, got {Path(path).name!r}")
         return write_whole(path, self.content)
 
     def __repr__(self) -> str:
