@@ -320,7 +320,7 @@ def _draw(options: argparse.Namespace) -> None:
     if options.out.suffix == ".tex" and options.view != LAYERS:
         from .explain.tikz import numbers
 
-        written.append(write_whole(options.out.with_name("numbers.tex"), numbers(drawing.shown)))
+        written.append(write_whole(options.out.with_name(f"{options.out.stem}-numbers.tex"), numbers(drawing.shown)))
     print("\n".join([say("command", "written", options.lang), *(f"  {path}" for path in written)]))
 
 

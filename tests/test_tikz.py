@@ -261,5 +261,5 @@ def test_the_command_draws_in_every_format(tmp_path, capsys):
     assert main(["draw", *formula, "--steps", "--out", str(tmp_path / "step.svg"), "--learning-rate", "0.5"]) == 0
     written = capsys.readouterr().out
     names = {path.name for path in tmp_path.iterdir()}
-    assert names >= {"graph.svg", "graph.tex", "graph.gv", "numbers.tex", "step-01.svg", "step-07.svg"}
+    assert names >= {"graph.svg", "graph.tex", "graph.gv", "graph-numbers.tex", "step-01.svg", "step-07.svg"}
     assert all(name in written for name in names)
