@@ -234,3 +234,16 @@ def test_a_target_of_zero_is_like_one_of_one():
     layers = agrees(binary_cross_entropy_with_logits(scores, [1, 0, 1]))
     assert forward(layers)["v1"] == "c * softplus(-out_o)"
     assert forward(layers)["v2"] == "(1.0 - c) * softplus(out_o)"
+
+
+@pytest.mark.parametrize("name", ["relu", "sum", "gathered", "arranged", "ones", "times"])
+def test_an_operation_of_one_s_own_keeps_its_rule_whatever_it_is_called(name):
+    """Before: the equations took it for a row or a sign of that name, and its derivatives for those of its formula."""
+    own = operation(name, "a*a", "3 * a")
+    weights = [Value(0.5, "w1"), Value(-0.8, "w2"), Value(1.1, "w3")]
+    layers = Layers(own(sum(own(w) for w in weights)))
+    for box in layers.boxes:
+        worked_out = layers.worked_out(layers.gradient_terms[box.name], box)
+        assert flat(worked_out) == pytest.approx(flat(layers.tables[layers.gradient_name(box)]))
+        if box.formula is not None:
+            assert flat(layers.worked_out([box.formula], box)) == pytest.approx(flat(box.values))

@@ -12,7 +12,7 @@ from itertools import chain
 from operator import add, mul, neg, sub, truediv
 from typing import Any, TypeAlias
 
-from ..rules import FUNCTIONS, RULES, Rule, function_of
+from ..rules import FUNCTIONS, POWERS, RULES, Rule, function_of
 from . import tidying, tree
 from .tree import Expression
 
@@ -21,6 +21,7 @@ Shape: TypeAlias = tuple[int, int]  # rows and columns
 
 ONES, SUM, SPREAD, GATHER = "ones", "sum", "arranged", "gathered"
 PRIME = "'"  # ends the name of a derivative: relu'(net)
+_TABLE = {*RULES.values(), *POWERS.values()}
 _OPERATORS: dict[type[ast.operator], str] = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
 
 
@@ -54,6 +55,17 @@ def ones(rows: int, columns: int) -> Expression:
 def call(word: str, *operands: Expression) -> Expression:
     """Make a function of matrices."""
     return ast.Call(ast.Name(word), list(operands), [])
+
+
+def word_of(rule: Rule) -> str:
+    """Name a rule in formulas: own_relu where the name of a student's own operation means something here."""
+    is_taken = rule.name in RULES or rule.name in (ONES, SUM, SPREAD, GATHER)
+    return f"own_{rule.name}" if is_taken and rule not in _TABLE else rule.name
+
+
+def value_formula(rule: Rule) -> Expression:
+    """Give the formula of a rule as it is written; a student's own operation by its word, for its own partials."""
+    return tree.value_formula(rule) if rule in _TABLE else call(word_of(rule), *map(tree.name, rule.operands))
 
 
 def is_ones(expression: Expression) -> bool:
@@ -248,10 +260,10 @@ class Differentiation:
         partial = tree.parse(rule.partials[slot])
         words = {"y": value, **dict(zip("ab", operands))}
         if self.primes and len(operands) == 1 and rule is not RULES["neg"]:
-            return call(rule.name + PRIME, *operands)
+            return call(word_of(rule) + PRIME, *operands)
         if any(isinstance(inner, ast.IfExp) for inner in ast.walk(partial)):
             numbers = [evaluate(operand, self.tables, self.words) for operand in operands]
-            compute = self.words.function(rule.name)
+            compute = self.words.function(word_of(rule))
             branches: dict[str, Expression] = {}
             shape_ = max((len(matrix), len(matrix[0])) for matrix in numbers)
             spread = [entrywise(lambda number, _: number, matrix, _zeros(shape_)) for matrix in numbers]
@@ -260,7 +272,7 @@ class Differentiation:
                     branch = tree.substitute(partial, {}, {"y": compute(*entries), **dict(zip("ab", entries))})
                     branches[ast.dump(branch)] = branch
             if len(branches) > 1:
-                return call(rule.name + PRIME + (rule.operands[slot] if len(rule.operands) > 1 else ""), *operands)
+                return call(word_of(rule) + PRIME + (rule.operands[slot] if len(rule.operands) > 1 else ""), *operands)
             (partial,) = branches.values()
         return tree.substitute(partial, words, {})
 

@@ -277,7 +277,7 @@ class _Writing:
             return self._arranged.entries(self._taken())
         if isinstance(formula, Applied):
             operands = [self._write(operand) for operand in formula.operands]
-            return tree.substitute(tree.value_formula(formula.rule), dict(zip("ab", operands)), {})
+            return tree.substitute(matrices.value_formula(formula.rule), dict(zip("ab", operands)), {})
         written: Expression | None = None
         for terms in formula.terms:
             for term in self._terms(terms):

@@ -50,7 +50,7 @@ class Layers:
         groups, definitions = groups_of(order, root)
         self.boxes = Arranged(groups, definitions, roles(root, inputs, parameters, targets), root).boxes
         self._rename(names_of(self.boxes))
-        self.words = matrices.Words({node.op.name: node.op for node in order if node.op and node.parents})
+        self.words = matrices.Words({matrices.word_of(node.op): node.op for node in order if node.op and node.parents})
         self.by_name = {box.name: box for box in self.boxes}
         self._delta_names = self._deltas()
 
