@@ -86,6 +86,18 @@ def test_other_numbers_go_through_the_matrices(read, files):
     assert boxes(reader)["neth"][1:] == [written(0.1 * 1.5 + 0.3 * 1.0 + 0.5), written(0.2 * 1.5 + 0.4 * 1.0 + 0.5)]
 
 
+def test_matrices_without_labels_bear_the_names_that_the_trace_gives_them(read, tmp_path):
+    w, b, x = [[Value(0.1), Value(0.3)], [Value(0.2), Value(0.4)]], [Value(0.5), Value(0.6)], [Value(0.5), Value(1.0)]
+    outs = [(sum(v * z for v, z in zip(row, x)) + bias).sigmoid() for row, bias in zip(w, b)]
+    root = outs[0] + outs[1]
+    passes = trace(root, "layers")
+    reader = read(write_page(root, tmp_path / "page.html"), "#view=layers&step=1")
+    assert list(boxes(reader)) == [box.name for box in passes.layers.boxes]
+    assert list(boxes(reader))[:3] == ["W1", "x", "b1"]
+    assert reader.steps()[1] == len(passes.forward) + len(passes.backward)
+    assert re.sub(r"\s", "", reader.page.text_content(".lines")).startswith("net1=W1·x+b1=")
+
+
 def test_changing_the_view_stays_at_the_quantity(read, files):
     reader = read(files["worked example"], "#view=layers&step=3")  # net_o
     reader.click("#view-quantities")

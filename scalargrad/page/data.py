@@ -36,6 +36,7 @@ class Graph(NamedTuple):
     rows: dict[Rule, int]  # where the row of an operation stands in `rows_source`; empty where not `live`
     rows_source: str  # the JavaScript module
     live: bool  # whether the page can compute every operation itself
+    given: list[Value]  # the nodes that were copied, in the same order, with no more names than they had
 
     @property
     def root(self) -> Value:
@@ -53,14 +54,15 @@ def graph_of(root: Value, inputs: Iterable[Value], parameters: Iterable[Value], 
 
     Raises ValueError for a named leaf that is none, and where the graph's leaves have changed since it was recorded.
     """
-    root, role_of = _named(root, _roles_of(root, inputs, parameters, targets))
+    given = _roles_of(root, inputs, parameters, targets)
+    root, role_of = _named(root, given)
     operations = Operations(root)
     nodes = {node: Node(number, operations.name(node), role) for number, (node, role) in enumerate(role_of.items())}
     check_unchanged(nodes)
     rules = dict.fromkeys(node.op for node in nodes if node.op is not None and node.parents)
     live = all(map(javascript.can_run, rules))
     source, rows = javascript.module(rules if live else ())
-    return Graph(nodes, rows, source, live)
+    return Graph(nodes, rows, source, live, list(given))
 
 
 def describe(graph: Graph, learning_rate: float) -> dict[str, Any]:

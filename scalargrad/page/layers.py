@@ -22,8 +22,9 @@ def describe(graph: Graph) -> dict[str, Any] | None:
 
     None where there is nothing but single scalars, and where the boxes are too many to be read.
     """
-    leaves = {role: [node for node, known in graph.nodes.items() if known.role == role] for role in _LEAF_ROLES}
-    layers = Layers(graph.root, leaves["input"], leaves["parameter"], leaves["target"])
+    known = dict(zip(graph.given, graph.nodes.values()))  # a name that the page made up would name a matrix
+    leaves = {role: [node for node in known if known[node].role == role] for role in _LEAF_ROLES}
+    layers = Layers(graph.given[-1], leaves["input"], leaves["parameter"], leaves["target"])
     if len(layers.boxes) > _MOST_BOXES or all(box.shape == (1, 1) for box in layers.boxes):
         return None
     symbols = _ByPlace(layers)
@@ -32,7 +33,7 @@ def describe(graph: Graph) -> dict[str, Any] | None:
         told: dict[str, Any] = {
             "name": mathml.parts(box.name),
             **({} if box.role in ("quantity", ARRANGEMENT) else {"role": box.role}),
-            "cells": [[graph.nodes[node].number for node in row] for row in box.table],
+            "cells": [[known[node].number for node in row] for row in box.table],
             "from": [symbols.places[name] for name in dict.fromkeys(algebra.names_in(box.formula))],
         }
         if box.formula is not None:
