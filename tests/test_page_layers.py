@@ -38,7 +38,7 @@ def test_all_steps_go_forth_and_back(read, files, name):
     passes = trace(CASES[name](), "layers")
     reader = read(files[name], "#view=layers")
     updates = 2 if any(box.role == "parameter" for box in passes.layers.boxes) else 0
-    shown = [box for box in passes.layers.boxes if box.role != ARRANGEMENT and passes.layers.is_asked_for(box)]
+    shown = list(filter(passes.layers.is_asked_for, passes.layers.boxes))
     assert reader.steps() == (0, len(passes.forward) + len(shown) + updates)
     forth, back = reader.walk()
     assert all(before != after for before, after in pairwise(forth))
@@ -96,6 +96,25 @@ def test_matrices_without_labels_bear_the_names_that_the_trace_gives_them(read, 
     assert list(boxes(reader))[:3] == ["W1", "x", "b1"]
     assert reader.steps()[1] == len(passes.forward) + len(passes.backward)
     assert re.sub(r"\s", "", reader.page.text_content(".lines")).startswith("net1=W1·x+b1=")
+
+
+@pytest.mark.parametrize("name", ["convolution", "softmax"])
+def test_a_gradient_is_used_after_the_step_that_gives_it(read, files, tmp_path, name):
+    passes = trace(CASES[name](), "layers")
+    (arranged,) = (box for box in passes.layers.boxes if box.role == ARRANGEMENT)
+    label = arranged.name.replace("_", "")
+    path = files[name] if name in files else write_page(CASES[name](), tmp_path / "page.html")
+    reader = read(path, f"#view=layers&step={len(passes.forward) + 1}")
+    given, used = [], []
+    while "The gradients of" in (heading := reader.page.text_content(".heading")):
+        given.append(heading.removeprefix("The gradients of "))
+        lines = re.sub(r"\s", "", reader.page.text_content(".lines"))
+        used += [len(given)] * ("gathered(" in lines)
+        note = reader.page.text_content(".note")
+        assert ("gathered adds up" in note) == ("gathered(" in lines or given[-1] == label)
+        assert not any("∂" in line for line in boxes(reader)[label])
+        reader.page.press("body", "ArrowRight")
+    assert min(used) > given.index(label) + 1
 
 
 def test_changing_the_view_stays_at_the_quantity(read, files):

@@ -38,7 +38,9 @@ def describe(graph: Graph) -> dict[str, Any] | None:
         }
         if box.formula is not None:
             told["formula"] = mathml.tree_of(symbols.write(box.formula))
-        if box.role != ARRANGEMENT and layers.is_asked_for(box):
+        if box.role == ARRANGEMENT:
+            told["arranged"] = True
+        if layers.is_asked_for(box):
             told["brought"] = mathml.tree_of(symbols.sum_of_terms(layers.gradient_terms[box.name]))
         if layers.has_delta(box):
             told["delta"] = mathml.parts(layers.gradient_name(box))

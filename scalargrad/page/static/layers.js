@@ -52,6 +52,7 @@ export function makeLayers(graph) {
       gradients: (parent) => ({ kind: "backward", parent, total: slope(parent), arrived: 1, count: 1 }),
       updates: (node) => ({ kind: "update", node, value: after.values?.[node] ?? values[node] - rate * slope(node) }),
     }[step.kind];
+    if (step.kind === "gradients" && boxes[step.box].arranged) return []; // what one use brings is no gradient yet
     return of ? step.nodes.flatMap(of) : step;
   }
 
@@ -62,7 +63,8 @@ export function makeLayers(graph) {
       ...inner,
       showLocals() {},
       show(state, digits) {
-        inner.show(boxes.map(({ cells }) => state[cells[0][0]]), digits);
+        const shown = ({ cells, arranged }) => ({ ...state[cells[0][0]], ...(arranged && { gradient: null }) });
+        inner.show(boxes.map(shown), digits);
         boxes.forEach((box, k) => texts[k] && fill(box, texts[k], state));
       },
       light({ kind, box }) {
@@ -78,17 +80,22 @@ export function makeLayers(graph) {
 
   function said({ kind, box }, { numbers, gradients }, digits) {
     if (kind === "updates") return { heading: phrase("phase.update"), lines: [], note: [] };
-    const { cells, formula, brought } = boxes[box];
+    const { cells, formula, brought, arranged } = boxes[box];
     const forward = kind === "values";
     const number = (i) => m.number(written((forward ? numbers.values[i] : gradients.get(i)) ?? 0, digits));
     const right = forward ? formula : brought;
     const rows = [[forward ? symbol(box) : gradient(box), "=", named(right)]];
     const signs = JSON.stringify(right);
-    if (/"[ng]"/.test(signs) || !isSingle({ cells })) rows.push([m.row(), "=", matrix(cells, number)]);
+    const hasNumbers = forward || !arranged; // of each use alone no number of the graph tells
+    if (hasNumbers && (/"[ng]"/.test(signs) || !isSingle({ cells }))) rows.push([m.row(), "=", matrix(cells, number)]);
     return {
       heading: phrase(forward ? "forward.heading" : "layers.backward", { node: m.math(symbol(box)) }),
       lines: [line("", rows)],
-      note: signs.includes("⊙") ? phrase("layers.note", { o: m.math(m.sign("⊙")) }) : [],
+      note: [
+        ...(signs.includes("⊙") ? phrase("layers.note", { o: m.math(m.sign("⊙")) }) : []),
+        ...(arranged && forward ? phrase("layers.arranged") : []),
+        ...((arranged && !forward) || signs.includes("gathered") ? phrase("layers.gathered") : []),
+      ],
     };
   }
 
@@ -115,7 +122,7 @@ export function nearest(step, to) {
 }
 
 /** Makes the texts of a matrix below its name: its shape, then rows of values and of gradients, or the range of each. */
-function cellsOf({ cells }, group, [x, y, width, height]) {
+function cellsOf({ cells, arranged }, group, [x, y, width, height]) {
   for (const unused of group.querySelectorAll(".value, .gradient")) unused.remove();
   const [rows, columns] = [cells.length, cells[0].length];
   const isSmall = Math.max(rows, columns) <= MOST_CELLS;
@@ -130,7 +137,7 @@ function cellsOf({ cells }, group, [x, y, width, height]) {
   };
   row(1, "small")[0].textContent = `${rows} × ${columns}`;
   const grid = (className) => (isSmall ? cells.flatMap(() => row(columns, className)) : row(1, className));
-  return { group, value: grid("cell"), gradient: grid("cell back") };
+  return { group, value: grid("cell"), gradient: arranged ? [] : grid("cell back") };
 }
 
 function fill({ cells, name }, texts, state) {
