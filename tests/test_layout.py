@@ -13,7 +13,9 @@ import pytest
 from figure_support import chain
 
 from scalargrad import Value, draw
+from scalargrad.cli import main
 from scalargrad.explain import layout, rendering
+from scalargrad.messages import say
 
 DOT = shutil.which("dot")
 
@@ -82,6 +84,18 @@ def test_a_sign_of_life_after_a_second(renderer, monkeypatch, capfd):
     monkeypatch.setattr(rendering, "_run", slow_at_first(rendering._run))
     assert b"</svg>" in drawing.pipe("svg")
     assert capfd.readouterr().err == "draw: laying out 25 edges ...\n"
+
+
+def test_the_sign_of_life_is_in_the_language_that_was_chosen(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
+    monkeypatch.setattr(rendering, "_SILENCE", 0.01)
+    monkeypatch.setattr(rendering, "_run", slow_at_first(rendering._run))
+    for command in (["draw"], ["draw", "--view", "layers"], ["page"]):
+        path = str(tmp_path / "steps.html" if command == ["page"] else tmp_path / "graph.svg")
+        assert main([*command, "y = w*x + b", "w=2", "x=3", "b=4", "--lang", "zh", "--out", path]) == 0
+        told = capfd.readouterr().err.splitlines()
+        assert told
+        assert {re.sub(r"\d+", "N", line) for line in told} == {say("layout", "busy", "zh", edges="N")}
 
 
 def slow_at_first(run):

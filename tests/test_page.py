@@ -1082,7 +1082,7 @@ def test_no_line_of_pytorch_is_given_for_one_of_several_ways(read, tmp_path):
 @pytest.mark.parametrize("view", ["quantities", "operations"])
 def test_in_the_layout_each_edge_leads_from_its_operand_to_its_node(view):
     graph = data.graph_of(two_output().root, (), (), ())
-    drawn = picture.layout(graph, view)
+    drawn = picture.layout(graph, view, "en")
     shown = view_of(graph.root, view)
     boxes = dict(zip(shown.order, drawn["boxes"], strict=True))
 

@@ -114,6 +114,7 @@ class Shown(NamedTuple):
 class Drawing(graphviz.Digraph):  # type: ignore[misc]
     """A `graphviz.Digraph` that is rendered with `dot` on the PATH or without it, and shows itself in a notebook."""
 
+    lang = "en"  # of what is said while it is laid out
     title = ""  # of the picture, for those who hear it
     description = ""
     names: frozenset[str] = frozenset()  # the labels in it, which are set with their indices
@@ -147,7 +148,8 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
             raise ValueError(f"draw: needs a scale from 0.1 to 20, got {scale}")
         if picture_format == "tex":
             return self._tikz(self._rendered("svg").decode()).encode()
-        return rendering.render(self.source, picture_format, unasked, self._finished, scale or rendering.SCALE)
+        scale = scale or rendering.SCALE
+        return rendering.render(self.source, picture_format, unasked, self._finished, scale, self.lang)
 
     def write_steps(
         self, path: str | os.PathLike[str], learning_rate: float = 1.0, scale: float | None = None
@@ -291,6 +293,7 @@ def draw(
     given = {"inputs": list(inputs), "parameters": list(parameters), "targets": list(targets)}
     role_of = roles(root, **given)
     drawing = Drawing(format="svg", **attributes())
+    drawing.lang = lang
     names = {node: f"n{position}" for position, node in enumerate(nodes)}
     drawing.shown = Shown(shown, operations, names, role_of, digits, lang, edges, formulas, all_names)
     if any(node.parents and not drawing.shown.title(node) for node in nodes):

@@ -80,7 +80,7 @@ def draw_layers(
     looks = attributes()
     del looks["graph_attr"]["ordering"]  # what goes into one product is in no order of its own
     drawing = LayerDrawing(format="svg", **looks)
-    drawing.layers, drawing.look = layers, (digits, lang)
+    drawing.layers, drawing.look, drawing.lang = layers, (digits, lang), lang
     drawing.boxes = {f"n{number}": box for number, box in enumerate(shown)}
     for name, box in drawing.boxes.items():
         _add_box(drawing, name, box, digits, formulas, lang)

@@ -17,7 +17,7 @@ from threading import Lock, Timer
 from time import monotonic
 from typing import IO, Any
 
-from ..messages import language_of_locale, say
+from ..messages import say
 from . import browser, layout
 
 SOURCE_FORMATS = ("gv", "dot")
@@ -48,12 +48,14 @@ def render(
     unasked: bool = False,
     finish: Callable[[str], str] = str,
     scale: float = SCALE,
+    lang: str = "en",
 ) -> bytes:
     """Render DOT source as svg, png, pdf, or give it back as it is (gv, dot).
 
     What `finish` makes of the SVG is what a reader gets, and what PNG and PDF are made of; only where the package for
     that is missing they come from `dot` as they are. A PNG has 96 x `scale` dots per inch.
-    A layout that takes too long is given up, and a plain one takes its place; a sentence on standard error says so.
+    A layout that takes too long is given up, and a plain one takes its place; a sentence on standard error says so, in
+    the language `lang`.
     A picture that is `unasked` for gives up after a second, with a TimeoutError. Raises ValueError and RuntimeError as
     `check_format`, and RuntimeError with Graphviz's own words where it cannot draw the source.
     """
@@ -61,14 +63,14 @@ def render(
     if picture_format in SOURCE_FORMATS:
         return source.encode()
     if picture_format not in _CONVERTERS:
-        return finish(_laid_out(source, unasked).decode()).encode()
+        return finish(_laid_out(source, unasked, lang).decode()).encode()
     if converter := _converter(picture_format):
-        return converter(finish(_laid_out(source, unasked).decode()), scale)
+        return converter(finish(_laid_out(source, unasked, lang).decode()), scale)
     dots = {"png": [f"-Gdpi={96 * scale:g}"]}
     return _by_program(source, ["dot", f"-T{picture_format}", *dots.get(picture_format, [])], PATIENCE)
 
 
-def _laid_out(source: str, unasked: bool) -> bytes:
+def _laid_out(source: str, unasked: bool, lang: str) -> bytes:
     """Lay out a source as SVG: as tidily as there is time for."""
     edges = layout.edge_count(source)
     tidy = source if edges <= layout.QUICK_FROM else layout.quick(source)
@@ -76,12 +78,12 @@ def _laid_out(source: str, unasked: bool) -> bytes:
         return browser.render(tidy)
     if unasked:
         return _run(tidy, "dot", _SILENCE)
-    sign_of_life = Timer(_SILENCE, _tell, ["busy", edges])
+    sign_of_life = Timer(_SILENCE, _tell, ["busy", edges, lang])
     sign_of_life.start()
     try:
         return _run(tidy, "dot", PATIENCE)
     except TimeoutError:
-        _tell("plain", edges)
+        _tell("plain", edges, lang)
     finally:
         sign_of_life.cancel()
     try:
@@ -126,8 +128,8 @@ def _converter(picture_format: str) -> Callable[[str, float], bytes] | None:
     return convert if find_spec(module) else None
 
 
-def _tell(key: str, edges: int) -> None:
-    print(say("layout", key, language_of_locale(), edges=edges), file=sys.stderr)
+def _tell(key: str, edges: int, lang: str) -> None:
+    print(say("layout", key, lang, edges=edges), file=sys.stderr)
 
 
 def _run(source: str, engine: str, seconds: float) -> bytes:

@@ -17,7 +17,7 @@ _LEAF_ROLES = ("input", "parameter", "target")
 _MOST_BOXES = 60  # more are not stepped through
 
 
-def describe(graph: Graph) -> dict[str, Any] | None:
+def describe(graph: Graph, lang: str) -> dict[str, Any] | None:
     """Describe the layers of a graph: its matrices, and the formulas by which they come from each other.
 
     None where there is nothing but single scalars, and where the boxes are too many to be read.
@@ -47,7 +47,7 @@ def describe(graph: Graph) -> dict[str, Any] | None:
         return told
 
     boxes = list(map(told, layers.boxes))
-    return {"boxes": boxes, "layout": layout_of_layers(boxes)}
+    return {"boxes": boxes, "layout": layout_of_layers(boxes, lang)}
 
 
 class _ByPlace(InMathML):

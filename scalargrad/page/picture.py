@@ -26,11 +26,12 @@ MOST_CELLS = 4  # of a row or a column of a matrix that shows its numbers
 _LONGEST = 28  # signs of a label that are shown in the picture
 
 
-def layout(graph: Graph, name: str) -> dict[str, Any]:
+def layout(graph: Graph, name: str, lang: str) -> dict[str, Any]:
     """Lay out the view `name`: its size, and for each node its box and the curves of its edges.
 
     A box is [x, y, width, height] around its middle, a curve the points of a cubic one, flat, of which the last is the
-    tip of the arrow; all are whole points of 1/72 inch. Raises RuntimeError where Graphviz fails.
+    tip of the arrow; all are whole points of 1/72 inch. Where that takes long, a sentence in the language `lang` says
+    so. Raises RuntimeError where Graphviz fails.
     """
     view = view_of(graph.root, name)
     picture = _empty()
@@ -40,7 +41,7 @@ def layout(graph: Graph, name: str) -> dict[str, Any]:
     for node in view.order:
         for position, edge in enumerate(view.edges(node)):
             picture.edge(ids[edge.parent], ids[node], id=f"{ids[node]}_{position}")
-    drawn = _Drawn(render(picture.source, "svg"))
+    drawn = _Drawn(render(picture.source, "svg", lang=lang))
     return {
         "size": drawn.size,
         "boxes": [drawn.box(ids[node]) for node in view.order],
@@ -48,7 +49,7 @@ def layout(graph: Graph, name: str) -> dict[str, Any]:
     }
 
 
-def layout_of_layers(boxes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def layout_of_layers(boxes: Sequence[Mapping[str, Any]], lang: str) -> dict[str, Any]:
     """Lay out the boxes of the layers as `layout` lays out nodes; each lists in "from" the boxes that it comes from."""
     picture = _empty()
     for number, box in enumerate(boxes):
@@ -63,7 +64,7 @@ def layout_of_layers(boxes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         for position, source in enumerate(box["from"]):
             weight = "1" if boxes[source].get("role") == "parameter" else "9"
             picture.edge(f"n{source}", f"n{number}", id=f"n{number}_{position}", weight=weight)
-    drawn = _Drawn(render(picture.source, "svg"))
+    drawn = _Drawn(render(picture.source, "svg", lang=lang))
     return {
         "size": drawn.size,
         "boxes": [drawn.box(f"n{number}") for number in range(len(boxes))],

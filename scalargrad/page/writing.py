@@ -109,8 +109,8 @@ def page(
                 **(told := data.describe(graph, rate)),
                 "views": data.packed(told["views"]),
                 "slips": known_slips,
-                "layers": layers.describe(graph),
-                "layouts": {view: picture.layout(graph, view) for view in ("quantities", "operations")},
+                "layers": layers.describe(graph, lang),
+                "layouts": {view: picture.layout(graph, view, lang) for view in ("quantities", "operations")},
             },
         },
     )
