@@ -44,6 +44,19 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> Path:
     return target
 
 
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Raise the OSError of `write_whole` before the work for the file is done, where folder and file show it."""
+    target = Path(path)
+    file = Path(os.path.realpath(target))
+    try:
+        os.stat(os.path.join(file.parent, "."))  # the dot: a file is refused as a folder
+        if not os.access(file.parent, os.W_OK | os.X_OK):
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+        _mode(file)
+    except OSError as error:
+        raise _refused(target, error.errno, str(error.strerror)) from None
+
+
 def _mode(file: Path) -> int | None:
     """Return the permissions of a file that may be replaced, None where there is none."""
     try:

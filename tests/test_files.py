@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scalargrad.files import write_whole
+from scalargrad.files import check_writable, write_whole
 
 
 def test_text_and_bytes_are_written_and_leave_nothing_beside_them(tmp_path):
@@ -23,6 +23,23 @@ def test_a_path_without_a_name_is_a_directory(path):
     with pytest.raises(IsADirectoryError, match="cannot write the file: it is a directory") as caught:
         write_whole(path, "text")
     assert caught.value.filename == str(Path(path))
+
+
+@pytest.mark.parametrize("name", ["no/x.svg", "file/x.svg", "folder", "link", "read-only", "a" * 300, "pipe"])
+def test_what_cannot_be_written_is_known_before(tmp_path, name):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("no/there")
+    (tmp_path / "read-only").touch(0o444)
+    os.mkfifo(tmp_path / "pipe")
+    told = []
+    for refuse in (check_writable, lambda path: write_whole(path, "text")):
+        with pytest.raises(OSError, match="cannot write the file: ") as caught:
+            refuse(tmp_path / name)
+        told.append(str(caught.value))
+    assert told[0] == told[1]
+    check_writable(tmp_path / "file")
+    check_writable(tmp_path / "new")
 
 
 def test_a_directory_is_left_as_it_was(tmp_path):

@@ -98,6 +98,17 @@ def test_the_sign_of_life_is_in_the_language_that_was_chosen(tmp_path, monkeypat
         assert {re.sub(r"\d+", "N", line) for line in told} == {say("layout", "busy", "zh", edges="N")}
 
 
+@pytest.mark.parametrize("command", ["draw", "draw --steps", "draw --view layers", "page"])
+def test_a_folder_that_is_not_there_is_one_line_and_no_layout(command, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(rendering, "_SILENCE", 0.01)
+    monkeypatch.setattr(rendering, "_run", slow_at_first(rendering._run))
+    path = tmp_path / "no" / ("steps.html" if command == "page" else "graph.svg")
+    assert main([*command.split(), "y = w*x + b", "w=2", "x=3", "b=4", "--out", str(path)]) == 2
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert re.fullmatch(rf"scalargrad: .*cannot write the file: .*{path.stem}.*\n", printed.err)
+
+
 def slow_at_first(run):
     return lambda *arguments: time.sleep(0.5) or run(*arguments)
 

@@ -22,7 +22,7 @@ except ModuleNotFoundError:
 
 from .. import markup
 from ..engine import Value, topological_order
-from ..files import write_whole
+from ..files import check_writable, write_whole
 from ..formulas import notation
 from ..formulas.labels import label_parts
 from ..graph.changes import changed, check_unchanged
@@ -129,6 +129,7 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         cannot be written. Then nothing is left behind.
         """
         target = Path(path)
+        check_writable(target)
         return write_whole(target, self._rendered(target.suffix.removeprefix(".").lower(), scale))
 
     def pipe(
@@ -166,6 +167,11 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         kind = target.suffix.removeprefix(".").lower()
         if kind not in ("svg", "png", "tex"):
             raise ValueError(f"draw: the steps are written as svg, png or tex, not as {kind!r}")
+        width = max(2, len(str(len(steps))))
+        names = [f"{target.stem}-{number:0{width}}{target.suffix}" for number in range(1, len(steps) + 1)]
+        paths = [target] if kind == "tex" else list(map(target.with_name, names))
+        for file in paths:
+            check_writable(file)
         svg = self._rendered("svg").decode()
         new = {node: node.data - learning_rate * node.grad for node in self.shown.parameters()}
         if kind == "tex":
@@ -175,12 +181,9 @@ class Drawing(graphviz.Digraph):  # type: ignore[misc]
         from .series import frames
 
         updated = {self.shown.names[node]: number_text(number, self.shown.digits) for node, number in new.items()}
-        width = max(2, len(str(len(steps))))
-        written = []
-        for number, frame in enumerate(frames(svg, steps, self.shown.edges(), updated), 1):
-            content = frame.encode() if kind == "svg" else rendering.as_png(frame, scale or rendering.SCALE)
-            written.append(write_whole(target.with_name(f"{target.stem}-{number:0{width}}{target.suffix}"), content))
-        return written
+        for file, frame in zip(paths, frames(svg, steps, self.shown.edges(), updated)):
+            write_whole(file, frame.encode() if kind == "svg" else rendering.as_png(frame, scale or rendering.SCALE))
+        return paths
 
     def _tikz(self, svg: str) -> str:
         from .tikz import tikz

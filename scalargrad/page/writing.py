@@ -15,7 +15,7 @@ from typing import Any
 from .. import markup
 from ..engine import Value, topological_order
 from ..explain.drawing import in_notebook
-from ..files import write_whole
+from ..files import check_writable, write_whole
 from ..graph.views import default_view
 from ..messages import LANGUAGES, catalogue, say
 from ..recording import as_float
@@ -63,6 +63,7 @@ class Page:
 
 def write_page(root: Value, path: str | os.PathLike[str], **options: Any) -> Path:
     """Write the page of the graph under `root` into a file, and give back its path: `page(root, ...).write(path)`."""
+    check_writable(path)
     return page(root, **options).write(path)
 
 
