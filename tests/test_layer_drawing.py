@@ -132,6 +132,20 @@ def test_the_command_draws_layers(tmp_path):
     assert "W" in (tmp_path / "a.svg").read_text(encoding="utf-8")
 
 
+def test_the_refusal_of_steps_says_what_to_type_in_python_and_at_the_command(tmp_path, capsys):
+    formula = ["n1 = w1*x1 + w2*x2; n2 = w3*x1 + w4*x2; y = n1 + n2", "w1=1", "w2=2", "w3=3", "w4=4", "x1=1", "x2=-1"]
+    asked = ["draw", *formula, "--steps", "--out", str(tmp_path / "steps.svg"), "--view"]
+    assert main([*asked, "layers"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "trace(" not in line
+    assert 'view="quantities"' in line
+    assert "--view quantities" in line
+    assert "scalargrad page" in line
+    assert main([*asked, "quantities"]) == 0
+    assert main(["page", *formula, "--out", str(tmp_path / "page.html")]) == 0
+    assert '"layers":{"boxes":' in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.thorough
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="there is no LaTeX")
 def test_latex_compiles_the_pictures(tmp_path):

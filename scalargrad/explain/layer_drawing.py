@@ -49,8 +49,8 @@ class LayerDrawing(Drawing):
     def write_steps(self, *_: object, **__: object) -> NoReturn:
         """Raise ValueError: the steps are those of single scalars."""
         raise ValueError(
-            'draw: the steps are those of single quantities; draw them with view="quantities", or print '
-            'trace(root, "layers") for both passes in matrices'
+            'draw: the steps are those of single quantities; draw them with view="quantities" (at the command line '
+            "--view quantities), or write the page (scalargrad page), which steps through matrices"
         )
 
     def _tikz(self, svg: str, steps: object = ()) -> str:
