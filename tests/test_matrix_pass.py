@@ -226,6 +226,16 @@ def test_a_derivation_ends_with_the_entry_that_is_asked_for():
     assert "dE_total/dx = W_h^T . delta_h" in derive(example.root, x1, "layers").text
 
 
+def test_an_entry_without_a_label_goes_by_its_place():
+    w, x = [[Value(0.1), Value(0.3)], [Value(0.2), Value(0.4)]], [Value(0.5), Value(1.0)]
+    outs = [sum(a * b for a, b in zip(row, x)).sigmoid() for row in w]
+    text = derive(outs[0] + outs[1], w[0][1], "layers").text
+    (at,) = re.findall(r"droot/d(\S+) = \S+$", text)
+    assert at == "W1[1,2]"
+    assert f"{at} is the entry in row 1, column 2 of W1.\n" in text
+    assert "d0.3" not in text
+
+
 def test_leaves_of_every_name_get_their_gradient_but_inputs_called_x_beside_others():
     k, x, b = [Value(0.5, "k1"), Value(-0.2, "k2")], [Value(float(n), f"x{n}") for n in range(1, 4)], Value(0.1, "b")
     convolved = [(k[0] * x[i] + k[1] * x[i + 1] + b).tanh() for i in range(2)]

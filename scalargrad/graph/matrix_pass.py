@@ -258,7 +258,7 @@ class MatrixDerivation(MatrixPass):
             row, column = next(
                 (r, c) for r, row in enumerate(box.table) for c, node in enumerate(row) if node is self.wrt
             )
-            wrt = self.wrt.label or f"{self.wrt.data:.8g}"
+            wrt = self.wrt.label or f"{box.name}[{row + 1},{column + 1}]"
             entry = self._say("entry", wrt=wrt, row=row + 1, column=column + 1, name=box.name)
             blocks.append(f"{entry}\n  d{root}/d{wrt} = {self.sum:.8g}")
         return "\n\n".join(blocks)
