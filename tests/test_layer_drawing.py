@@ -146,6 +146,25 @@ def test_the_refusal_of_steps_says_what_to_type_in_python_and_at_the_command(tmp
     assert '"layers":{"boxes":' in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
+def test_the_size_of_ones_is_set_below():
+    picture = drawn("batch", formulas=True).pipe("svg", encoding="utf-8")
+    assert re.search(r"[ >]1<tspan [^>]*>3</tspan>", picture)
+    assert re.search(r"[ >]1<tspan [^>]*>1×2</tspan>", picture)
+    assert not re.search(r"1_\d", re.sub(r"(?s)<desc>.*?</desc>", "", picture))
+    labelled = Value(2.0, "1_2") * Value(3.0, "x")
+    assert "1_2" in draw(labelled, "operations").pipe("svg", encoding="utf-8")
+
+
+@pytest.mark.parametrize(("digits", "third"), [(4, "0.3333"), (8, "0.33333333")])
+def test_a_formula_writes_numbers_as_the_picture_does(tmp_path, digits, third):
+    root = sum(Value(number, f"x{number}").square() for number in (1, 2, 3)) * (1 / 3)
+    drawing = draw(root, "layers", digits=digits)
+    latex = drawing.write(tmp_path / "layers.tex").read_text(encoding="utf-8")
+    written = "\n".join(texts(drawing))
+    for picture in (written, drawing.description, latex):
+        assert set(re.findall(r"0\.3+", picture)) == {third}
+
+
 @pytest.mark.thorough
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="there is no LaTeX")
 def test_latex_compiles_the_pictures(tmp_path):
@@ -165,7 +184,7 @@ def test_a_batch_is_drawn_with_one_row_a_sample():
     root = batch()
     root.backward()
     drawing = draw(root, "layers")
-    assert "= X · WhT + 1_3 · bhT" in texts(drawing)
+    assert "= X · WhT + 13 · bhT" in texts(drawing)
 
 
 OVERLAPS = """

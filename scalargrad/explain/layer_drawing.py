@@ -30,7 +30,10 @@ _SIGNS = {ast.Add: "+", ast.Sub: "−", ast.Mult: "⊙", ast.Div: "÷", ast.MatM
 
 
 class _InPictures(OfMatrices):
-    """Formulas of matrices with the signs of a blackboard."""
+    """Formulas of matrices with the signs of a blackboard, and numbers as the matrices of the picture have them."""
+
+    def figures(self, value: float) -> str:
+        return number_text(value, self.digits)
 
     def matrix_product(self, left: str, right: str) -> str:
         return f"{left} · {right}"
@@ -156,7 +159,7 @@ def _near_root(layers: Layers, depth: int) -> list[Box]:
 
 def _add_box(drawing: LayerDrawing, name: str, box: Box, digits: int, formulas: bool, lang: str) -> None:
     layers = drawing.layers
-    symbols = _InPictures(layers.shapes, 6)
+    symbols = _InPictures(layers.shapes, digits)
     fields, width = [_field([box.name])], width_of(box.name)
     shape = f"{shape_of(box)}".replace("x", "×")
     uses = layers.product_uses(box) if box.formula is None else 0
@@ -233,7 +236,7 @@ def _field(lines: Iterable[str]) -> str:
 
 def _in_words(layers: Layers, box: Box, digits: int, lang: str) -> str:
     """Say what a box shows, for those who hear the picture."""
-    text = OfMatrices(layers.shapes, 6)
+    text = OfMatrices(layers.shapes, digits)
     if box.role == ARRANGEMENT:
         formula = say("layers", "arranged", lang, sources=", ".join(algebra.names_in(box.formula)))
     else:

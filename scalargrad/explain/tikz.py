@@ -64,7 +64,7 @@ def layers_tikz(svg: str, drawing: LayerDrawing) -> str:
     """Write the layers of a graph as a `tikzpicture`: matrices of numbers, their formulas, and the edges between."""
     layers, places = drawing.layers, nodes_of(svg)
     digits, lang = drawing.look
-    symbols = InLaTeX(layers.shapes, 6)
+    symbols = InLaTeX(layers.shapes, digits)
     lines = [r"\begin{tikzpicture}[x=0.8bp, y=0.8bp]"]  # matrices take more room than plain text
     for name, box in drawing.boxes.items():
         x, y = places[name]

@@ -12,7 +12,9 @@ from ..formulas.labels import label_parts
 
 _FONTS = "Arial, Liberation Sans, DejaVu Sans, Noto Sans CJK SC, Microsoft YaHei, PingFang SC, sans-serif"
 _NOT_XML = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
-_PIECES = re.compile(r"([^\W\d]\w*(?:\^(?!T\b)(?:\w+|\(\w+\)))?(?:\^T\b)?|\^T\b)")  # of a formula: names, and between
+# The pieces of a formula: ones, names, and what stands between.
+_PIECES = re.compile(r"((?<!\w)1_\d+(?:x\d+)?(?!\w)|[^\W\d]\w*(?:\^(?!T\b)(?:\w+|\(\w+\)))?(?:\^T\b)?|\^T\b)")
+_ONES = re.compile(r"1_(\d+)(?:x(\d+))?")  # a matrix of ones, and its rows and columns
 # Few fonts have the sign of the Hadamard product: by itself it leaves the font to the rest of its line.
 _SYMBOL, _SYMBOL_FONTS = "⊙", "DejaVu Sans, Cambria Math, STIX Two Math, Noto Sans Math, Apple Symbols, sans-serif"
 _BELOW, _ABOVE = 0.25, -0.4  # the line, in font sizes: where indices and where layers stand
@@ -59,6 +61,8 @@ def _runs(label: str) -> list[_Run]:
 
 def _of_formula(piece: str, names: Container[str]) -> list[_Run]:
     """Take a piece of a formula apart: a name, also a transposed one, or what stands between names."""
+    if piece not in names and (ones := _ONES.fullmatch(piece)):
+        return [_Run("1", 0.0), _Run("×".join(filter(None, ones.groups())), _BELOW)]
     name = piece.removesuffix("^T")
     transposed = [_Run("T", _ABOVE)] * (name != piece)
     return [*(_runs(name) if name in names else [_Run(name, 0.0)] * bool(name)), *transposed]
