@@ -44,6 +44,11 @@ def test_it_begins_with_one_picture_one_command_and_one_page_to_click(name):
     assert beginning.count("![") == beginning.count("```text") == 1
 
 
+def test_no_line_of_prose_is_longer_than_120():
+    prose = re.sub(r"```.*?```", "", READMES["README.md"], flags=re.DOTALL)
+    assert [line for line in prose.splitlines() if len(line) > 120 and not line.startswith("|")] == []
+
+
 @pytest.mark.parametrize("command", [line for line in ALL if not (LEFT_TO_CI.search(line) or DEMO.match(line))])
 def test_the_command_runs(command, tmp_path):
     program, *arguments = shlex.split(command)
