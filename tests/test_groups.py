@@ -1,5 +1,6 @@
 """Groups of alike scalars: found whoever wrote the graph, and in C the same numbers as the derivation, to the bit."""
 
+import math
 import os
 import random
 import shutil
@@ -149,6 +150,48 @@ def test_c_from_groups_is_python_bit_for_bit(kind, monkeypatch):
         assert c(rows) == python(rows)
         assert c.predict(rows) == python.predict(rows)
         assert c.with_outputs(rows) == python.with_outputs(rows) == (*c(rows), c.predict(rows))
+
+
+RANGES = {"exp": (-700, 700), "expm1": (-30, 30), "log": (1e-300, 20), "log1p": (-0.99, 20), "tanh": (-25, 25)}
+
+
+@needs_compiler
+@pytest.mark.parametrize("flag", ["", "-mno-avx512f", "-mno-avx2", "-mno-avx"])
+@pytest.mark.parametrize("word", RANGES)
+def test_functions_of_whole_vectors_are_within_4_units_in_the_last_place(word, flag, monkeypatch):
+    if flag and "avx" not in native._processor():
+        pytest.skip("this processor has no such vectors")
+    monkeypatch.setattr(native, "_compiler_flags", lambda: ["-march=native", *filter(None, [flag])])
+    x, rng = Value(0.5), random.Random(word)
+    numbers = [[number] for number in (0.0, 1.0, 0.5) if word != "log" or number] + [
+        [rng.uniform(low, high)] for low, high in (RANGES[word], (0.4, 2)) for _ in range(1000)
+    ]
+    root = getattr(x, word)()
+    fast, plain = (compiling.compile(root, [x], target="c", vector_math=flag) for flag in (True, False))
+    for (number,), (got,), (exact,) in zip(numbers, fast.predict(numbers), plain.predict(numbers)):
+        expected = getattr(math, word)(number)
+        assert exact == expected
+        assert abs(got - expected) <= 4 * math.ulp(expected), number
+    if word != "expm1":  # what holds at 0 and 1 to the last bit: exp(0) = 1, ln 1 = 0, and tanh is never beyond 1
+        assert fast.predict([[1.0 if word == "log" else 0.0]]) == [[1.0 if word == "exp" else 0.0]]
+        assert word != "tanh" or max(map(abs, (got for (got,) in fast.predict([[n / 8] for n in range(400)])))) <= 1
+
+
+@needs_compiler
+@pytest.mark.parametrize("word", ["tanh", "sigmoid", "softplus", "elu"])
+def test_a_network_gets_the_same_numbers_from_functions_of_whole_vectors(word):
+    rng = random.Random(3)
+    root, inputs, parameters = network([2, 16, 16, 1], losses.hinge_loss, activation=word)
+    fast, plain, python = (
+        compiling.compile(root, inputs, parameters, target, vector_math=on)
+        for target, on in (("c", True), ("c", False), ("python", True))
+    )
+    rows = rows_like(inputs, 100)
+    rows[1:3] = [[50.0, -70.0, 1.0], [rng.uniform(-300, 300), 0.0, -1.0]]  # far out, where one branch overflows
+    expected = python(rows)
+    assert plain(rows) == expected
+    assert fast(rows)[0] == pytest.approx(expected[0], rel=1e-13)
+    assert fast(rows)[1] == pytest.approx(expected[1], rel=1e-12, abs=1e-14 * max(map(abs, expected[1])))
 
 
 @needs_compiler

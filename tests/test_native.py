@@ -206,7 +206,7 @@ def test_auto_says_that_the_compiler_fails_and_hides_no_other_error(cache, monke
         slower = compiling.compile(x * w, [x], [w])
     assert slower.target in ("numpy", "python")
 
-    def load(source):
+    def load(*_):
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(native, "load", load)

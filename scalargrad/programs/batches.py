@@ -43,8 +43,9 @@ def shape_in_memory(numbers: Any, dimensions: int) -> tuple[int, ...] | None:
         view = memoryview(numbers)
     except (TypeError, ValueError):
         return None
-    is_flat = view.format == "d" and view.ndim == dimensions and view.c_contiguous
-    return view.shape if is_flat and (not view.readonly or is_numpy(numbers)) else None
+    if view.format == "d" and view.ndim == dimensions and view.c_contiguous:
+        return view.shape if not view.readonly or is_numpy(numbers) else None
+    return None
 
 
 def is_numpy(numbers: Any) -> bool:

@@ -42,6 +42,7 @@ from .kernels import (
     sum_loop,
     total_loop,
 )
+from .native import LINE_FLAGS, LOOP_FLAGS
 from .targets import ProgramGraph
 from .vectors import C_HEAD, CSource, CVectors, lifted_words
 
@@ -61,6 +62,8 @@ class Loops(NamedTuple):
     plans: dict[str, int]  # where in the tables it stands what to do for a "step", for "predict" and for "both"
     numbers: array[float]  # the constants
     work: int  # how many numbers a row takes, about
+    flags: tuple[str, ...] = LINE_FLAGS  # for the compiler
+    vector_math: bool = True  # whether exp and its like may be those of whole vectors, where the C library has them
 
 
 def c_program(graph: ProgramGraph) -> Loops:
@@ -94,6 +97,7 @@ def _in_loops(graph: ProgramGraph) -> Loops | None:
         tables.plans,
         tables.numbers,
         len(graph.order),
+        LOOP_FLAGS,
     )
 
 

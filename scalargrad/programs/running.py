@@ -16,6 +16,7 @@ from math import isfinite
 from typing import Any, Protocol, TypeAlias
 
 from . import native
+from .batches import is_numpy
 from .loops import Loops
 from .matrices import Matrices
 
@@ -144,7 +145,7 @@ class CRunner:
     checks = True
 
     def __init__(self, program: Loops, parameters: int, outputs: int) -> None:
-        library = native.load(program.source)
+        library = native.load(program.source, program.flags, program.vector_math)
         self._function = library.program
         self._function.argtypes = [*[ctypes.c_int64] * 3, *[ctypes.c_void_p] * 8]
         self._function.restype = ctypes.c_double
@@ -155,7 +156,9 @@ class CRunner:
         step = program.tables.itemsize
         self._plans = {name: ctypes.c_void_p(start + step * place) for name, place in program.plans.items()}
         self._space = max(map(library.space, self._plans.values()))
-        self._spaces: list[array[float]] = []  # taken while they are in use, so that threads do not meet in one
+        # Each with its address; taken while it is in use, so that threads do not meet in one.
+        self._spaces: list[tuple[array[float], int]] = []
+        self._known: tuple[Any, int] = (None, 0)  # the last parameters that were an array of NumPy, and their address
         self._parameters, self._outputs = parameters, outputs
         self._task = max(8, _TASK // program.work // 8 * 8)  # rows; the same on every machine, so that sums are
 
@@ -185,7 +188,7 @@ class CRunner:
         order = 0
         if index is not None:
             count, order = len(index), index.buffer_info()[0]
-        batch, numbers = _address(rows), _address(parameters)
+        batch, numbers = _address(rows), self._address_of(parameters)
         if count <= self._task:
             to_gradients = 0 if gradients is None else _address(gradients)
             to_outputs = 0 if outputs is None else _address(outputs)
@@ -230,9 +233,10 @@ class CRunner:
     ) -> float:
         """Run the program on rows, with the addresses of what it reads and writes: give their part of the mean loss."""
         try:
-            space = self._spaces.pop()
+            space, place = taken = self._spaces.pop()
         except IndexError:
             space = _ZERO * self._space
+            space, place = taken = space, space.buffer_info()[0]
         loss: float = self._function(
             rows,
             of,
@@ -244,12 +248,21 @@ class CRunner:
             outputs,
             self._constants,
             self._plans[plan],
-            space.buffer_info()[0],
+            place,
         )
         if loss != loss:
             _raise(space[0])
-        self._spaces.append(space)
+        self._spaces.append(taken)
         return loss
+
+    def _address_of(self, parameters: Numbers) -> int:
+        """Give the address of parameters, looked up once for an array of NumPy: it does not move while we hold it."""
+        known, address = self._known
+        if parameters is not known:
+            address = _address(parameters)
+            if is_numpy(parameters):
+                self._known = parameters, address
+        return address
 
 
 def _raise(failed: float) -> None:

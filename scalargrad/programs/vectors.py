@@ -17,6 +17,8 @@ from .targets import GROUP, ProgramGraph, PythonSource, indented
 
 _PART = 80  # statements in one C function: a compiler takes more than twice the time for twice the length
 _UNIT = 100  # functions in one file, for the same reason; several files are compiled side by side
+# What a C library may have for whole vectors: those of the GNU C library are within 4 units in the last place.
+_ON_VECTORS = ("exp", "expm1", "log", "log1p", "tanh")
 UNIT = "/* ---- the next file begins here, with all that stands above the first of these lines ---- */\n"
 
 C_HEAD = """\
@@ -43,6 +45,22 @@ typedef int64_t mask __attribute__((vector_size(WIDTH)));
 #define LIFT1(name, f) static NOINLINE v name(v a) LIFT(f(a[i]))
 #define LIFT2(name, f) static NOINLINE v name(v a, v b) LIFT(f(a[i], b[i]))
 #define LIFT3(name, f) static NOINLINE v name(v a, v b, v c) LIFT(f(a[i], b[i], c[i]))
+
+/* `native` defines VECTOR_MATH where the C library has functions of whole vectors. */
+#if WIDTH == 64
+#define LIBRARY(f) _ZGVeN8v_##f
+#elif defined(__AVX2__)
+#define LIBRARY(f) _ZGVdN4v_##f
+#elif WIDTH == 32
+#define LIBRARY(f) _ZGVcN4v_##f
+#else
+#define LIBRARY(f) _ZGVbN2v_##f
+#endif
+#ifdef VECTOR_MATH
+#define ON_VECTORS(name, f) v LIBRARY(f)(v); static inline v name(v a) { return LIBRARY(f)(a); }
+#else
+#define ON_VECTORS(name, f) LIFT1(name, f)
+#endif
 
 /* Work on rows of a batch, all or those in `index`, which stand `stride` numbers apart and are a part `of` so many:
    give the mean loss, or NaN with the reason in `given[0]`. `gradients` gets the mean gradients, `outputs` rows x
@@ -189,7 +207,13 @@ class CVectors(SourceNotation):
     def function(self, name: str, operands: list[str], formula: Expression) -> str:
         given = ", ".join(f"double {operand}" for operand in operands)
         body = _CScalar().with_operands(formula)
-        return f"static double one_{name}({given}) {{ return {body}; }}\nLIFT{len(operands)}(all_{name}, one_{name})\n"
+        text = f"static double one_{name}({given}) {{ return {body}; }}\nLIFT{len(operands)}(all_{name}, one_{name})\n"
+        on_vectors = self.with_operands(formula)
+        if not any(f"all_{word}(" in on_vectors for word in _ON_VECTORS):
+            return text
+        given = ", ".join(f"v {operand}" for operand in operands)
+        whole = f"static NOINLINE v all_{name}({given}) {{ return V({on_vectors}); }}\n"
+        return f"#ifdef VECTOR_MATH\n{whole}#else\n{text}#endif\n"
 
 
 class CSource(PythonSource):
@@ -271,7 +295,7 @@ class CSource(PythonSource):
 def lifted_words(body: str) -> list[str]:
     """Write the functions of whole vectors that a body calls."""
     return [
-        f"LIFT{len(RULES[word].operands)}(all_{word}, {said.c})"
+        f"{'ON_VECTORS' if word in _ON_VECTORS else f'LIFT{len(RULES[word].operands)}'}(all_{word}, {said.c})"
         for word, said in PRIMITIVES.items()
         if f"all_{word}(" in body
     ]
