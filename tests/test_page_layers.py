@@ -71,6 +71,16 @@ def test_a_step_says_its_equation(read, files):
     assert "0.09463" in boxes(reader)["Wh"]
 
 
+def test_gradients_from_before_the_update_stand_in_parentheses(read, files):
+    reader = read(files["worked example"], "#view=layers")
+    reader.page.press("body", "End")
+    gradients = [line for lines in boxes(reader).values() for line in lines if "∂" in line]
+    assert len(gradients) == 23
+    assert all(line.startswith("(∂ ") and line.endswith(")") for line in gradients)
+    reader.page.press("body", "ArrowLeft")  # the update alone: only the parameters are new
+    assert {name for name, lines in boxes(reader).items() if "(∂" in str(lines)} == {"Wh", "bh", "Wo", "bo"}
+
+
 def test_large_matrices_show_the_range_of_their_numbers(read, files):
     passes = trace(CASES["convolution"](), "layers")
     numbers = [number for row in passes.layers.by_name["p"].values for number in row]

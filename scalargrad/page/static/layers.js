@@ -4,7 +4,7 @@ import { line } from "./card.js";
 import { make } from "./drawing.js";
 import * as m from "./mathml.js";
 import { written } from "./numbers.js";
-import { makePicture } from "./picture.js";
+import { makePicture, signed } from "./picture.js";
 import { known } from "./steps.js";
 import { phrase } from "./words.js";
 
@@ -148,7 +148,8 @@ function fill({ cells, name }, texts, state) {
     const show = (...list) => (list.includes(null) ? "" : list.map((x) => written(x, DIGITS)).join(" … "));
     texts[what].forEach((text, i) => {
       const shown = isRange ? (numbers.includes(null) ? "" : show(Math.min(...numbers), Math.max(...numbers))) : show(numbers[i]);
-      text.textContent = shown && what === "gradient" ? `∂ ${shown}` : shown;
+      const { stale } = state[cells.flat()[i]];
+      text.textContent = shown && what === "gradient" ? signed(shown, false, stale) : shown;
       spoken.push(text.textContent);
     });
   }

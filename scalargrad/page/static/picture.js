@@ -174,7 +174,7 @@ export function makePicture(frame, ends, graph, viewName, layout, choose) {
 const isLarge = () => document.documentElement.classList.contains("large");
 
 /** Writes what a node has of its gradient: the sum so far, the gradient, or one that is stale, each its own way. */
-function signed(number, waits, stale) {
+export function signed(number, waits, stale) {
   return waits ? `Σ ${number} …` : stale ? `(∂ ${number})` : `∂ ${number}`;
 }
 
