@@ -457,6 +457,7 @@ def test_auto_takes_the_fastest_there_is(monkeypatch):
         compiling.compile(x * w, [x], [w], target="c")
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not has_compiler, reason="there is no C compiler")
 def test_no_graph_is_too_large_for_c():
     x, w = Value(0.5), Value(0.25)

@@ -437,7 +437,7 @@ def test_the_brackets_of_a_long_formula_are_counted_as_one_goes_along():
     assert _pieces(Counted("a*(b + c) + d*e"), 10) == ["a*(b + c)", " + d*e"]
 
 
-@pytest.mark.parametrize("view", ["operations", "quantities"])
+@pytest.mark.parametrize("view", ["operations", pytest.param("quantities", marks=pytest.mark.thorough)])
 def test_a_hundred_thousand_operations_are_answered(view):
     x = node = Value(0.5, label="x")
     for _ in range(50_000):

@@ -132,6 +132,8 @@ KINDS = {
     **{f"irregular {seed}": lambda seed=seed: irregular(seed) for seed in range(3)},
 }
 
+QUICK = ("moons", "digits", "recurrent", "irregular 0")
+
 
 def rows_like(inputs, count):
     rng = random.Random(5)
@@ -139,7 +141,10 @@ def rows_like(inputs, count):
 
 
 @needs_compiler
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [kind if kind in QUICK else pytest.param(kind, marks=pytest.mark.thorough) for kind in KINDS],
+)
 def test_c_from_groups_is_python_bit_for_bit(kind, monkeypatch):
     monkeypatch.setattr(loops, "_LARGEST_LINE", 0)  # loops for these graphs as well
     root, inputs, parameters = KINDS[kind]()
@@ -156,7 +161,9 @@ RANGES = {"exp": (-700, 700), "expm1": (-30, 30), "log": (1e-300, 20), "log1p": 
 
 
 @needs_compiler
-@pytest.mark.parametrize("flag", ["", "-mno-avx512f", "-mno-avx2", "-mno-avx"])
+@pytest.mark.parametrize(
+    "flag", ["", *(pytest.param(f"-mno-{kind}", marks=pytest.mark.thorough) for kind in ("avx512f", "avx2", "avx"))]
+)
 @pytest.mark.parametrize("word", RANGES)
 def test_functions_of_whole_vectors_are_within_4_units_in_the_last_place(word, flag, monkeypatch):
     if flag and "avx" not in native._processor():
@@ -178,7 +185,9 @@ def test_functions_of_whole_vectors_are_within_4_units_in_the_last_place(word, f
 
 
 @needs_compiler
-@pytest.mark.parametrize("word", ["tanh", "sigmoid", "softplus", "elu"])
+@pytest.mark.parametrize(
+    "word", ["tanh", *(pytest.param(word, marks=pytest.mark.thorough) for word in ("sigmoid", "softplus", "elu"))]
+)
 def test_a_network_gets_the_same_numbers_from_functions_of_whole_vectors(word):
     rng = random.Random(3)
     root, inputs, parameters = network([2, 16, 16, 1], losses.hinge_loss, activation=word)
@@ -327,6 +336,7 @@ print("alive")
 """
 
 
+@pytest.mark.thorough
 @needs_compiler
 @pytest.mark.skipif("avx2" not in native._processor(), reason="this processor has no shorter vectors")
 def test_a_straight_line_with_shorter_vectors_stays_within_its_memory():

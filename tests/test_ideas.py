@@ -152,7 +152,8 @@ def test_exactly_the_right_options_are_accepted(read, tmp_path, seed):
         check(asked(reader, view), Right(root, view, parameters), {"node"})
 
 
-@pytest.mark.parametrize("lang", ["en", pytest.param("zh", marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("lang", ["en", "zh"])
 def test_the_documents_networks_are_asked_about_in_every_way(read, tmp_path, lang):
     example = EXAMPLES["two-output"]()
     reader = read(write_page(example.root, tmp_path / "page.html", lang=lang))

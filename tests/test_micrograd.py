@@ -122,6 +122,7 @@ def test_the_moons_are_those_of_scikit_learn():
     assert (labels == expected_labels).all()
 
 
+@pytest.mark.thorough
 def test_its_notebook_trains_on_the_moons():
     """The lines from `np.random.seed` on are the notebook's; `moons.txt` is what it prints there.
 

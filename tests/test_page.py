@@ -843,6 +843,7 @@ def test_after_the_update_the_gradients_are_shown_as_old_ones(read, files):
     assert "set them to zero first (zero_grad())" in reader.page.text_content(".note")
 
 
+@pytest.mark.thorough
 def test_changing_the_view_and_back_keeps_the_place(read, files):
     reader = read(files["two-output"])
     for at in range(0, reader.steps()[1] + 1, 3):
@@ -918,7 +919,10 @@ BOTH_ARE_READ = """() => {
 }"""
 
 
-@pytest.mark.parametrize(("width", "height"), [(1366, 768), (390, 844)], ids=["laptop", "phone"])
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [pytest.param(1366, 768, id="laptop"), pytest.param(390, 844, id="phone", marks=pytest.mark.thorough)],
+)
 def test_both_ends_of_an_edge_are_read_in_a_wide_network(read, tmp_path, width, height):
     """Both names are written at least 9 pixels high, in the picture or beside one another above it."""
     loss = (nn.MLP(2, [16, 16, 1], seed=1)([0.5, -0.3]) - 1.0) ** 2
@@ -998,6 +1002,7 @@ def test_the_page_is_small(files):
     assert len(playground().html.encode()) <= 2_000_000
 
 
+@pytest.mark.thorough
 def test_every_sign_of_the_formulas_is_in_the_font(read, files):
     """A sign that the font lacks is as wide with another fallback behind it as without: the fallback draws it."""
     reader = read(files["two-output"])
@@ -1095,6 +1100,6 @@ def test_in_the_layout_each_edge_leads_from_its_operand_to_its_node(view):
         for edge, curve in zip(shown.edges(node), curves, strict=True):
             assert len(curve) % 6 == 2
             assert len(curve) >= 8  # a start, and three points a piece
-            assert distance(edge.parent, *curve[:2]) <= 2  # boxes and curves are rounded to whole numbers
-            assert distance(node, *curve[-2:]) <= 2
+            assert distance(edge.parent, *curve[:2]) < 5  # boxes are whole numbers, and not those that Graphviz drew to
+            assert distance(node, *curve[-2:]) < 5
     assert all(0 < x < drawn["size"][0] and 0 < y < drawn["size"][1] for x, y, _, _ in boxes.values())

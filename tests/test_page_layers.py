@@ -108,7 +108,7 @@ def test_matrices_without_labels_bear_the_names_that_the_trace_gives_them(read, 
     assert re.sub(r"\s", "", reader.page.text_content(".lines")).startswith("net1=W1·x+b1=")
 
 
-@pytest.mark.parametrize("name", ["convolution", "softmax"])
+@pytest.mark.parametrize("name", ["convolution", pytest.param("softmax", marks=pytest.mark.thorough)])
 def test_a_gradient_is_used_after_the_step_that_gives_it(read, files, tmp_path, name):
     passes = trace(CASES[name](), "layers")
     (arranged,) = (box for box in passes.layers.boxes if box.role == ARRANGEMENT)

@@ -63,6 +63,7 @@ def test_at_least_95_percent_of_the_slips_are_named_on_the_documents_networks(bu
     assert named >= 0.95 * injected, (named, injected)
 
 
+@pytest.mark.thorough
 def test_at_least_95_percent_of_the_slips_are_named_on_random_graphs():
     injected = named = graphs = 0
     for seed in range(100):
