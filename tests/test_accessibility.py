@@ -46,6 +46,7 @@ def violations(reader, axe):
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("lang", "scheme", "size"), [("en", "light", {"width": 1366, "height": 768}), ("zh", "dark", PHONE)]
 )

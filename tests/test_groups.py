@@ -352,7 +352,7 @@ def test_a_straight_line_with_shorter_vectors_stays_within_its_memory():
 @pytest.mark.parametrize("target", ["numpy", pytest.param("c", marks=needs_compiler)])
 @pytest.mark.parametrize("sort", graph_sorts.SORTS)
 @pytest.mark.parametrize(
-    "seeds", [range(2), pytest.param(range(2, 60), marks=pytest.mark.thorough)], ids=["few", "all"]
+    "seeds", [range(1), pytest.param(range(1, 60), marks=pytest.mark.thorough)], ids=["one", "all"]
 )
 def test_targets_agree_on_300_random_graphs_of_five_sorts(sort, target, seeds):
     if target == "numpy":

@@ -36,7 +36,7 @@ def number_of(node, root):
 # --- the steps and their numbers
 
 
-@pytest.mark.parametrize("view", ["quantities", "operations"])
+@pytest.mark.parametrize("view", ["quantities", pytest.param("operations", marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_all_steps_go_forth_and_back(read, files, name, view):
     example = EXAMPLES[name]()

@@ -226,6 +226,7 @@ def test_a_link_opened_in_a_fresh_browser_gives_the_same_state(read, file):
     assert reader.page.evaluate(STATE) == state
 
 
+@pytest.mark.thorough
 def test_a_saved_file_opens_in_the_same_state(read, file, tmp_path):
     reader = read(file)
     state = changed(reader)
