@@ -352,9 +352,10 @@ def test_a_straight_line_with_shorter_vectors_stays_within_its_memory():
 @pytest.mark.parametrize("target", ["numpy", pytest.param("c", marks=needs_compiler)])
 @pytest.mark.parametrize("sort", graph_sorts.SORTS)
 @pytest.mark.parametrize(
-    "seeds", [range(1), pytest.param(range(1, 60), marks=pytest.mark.thorough)], ids=["one", "all"]
+    "seeds", [range(1), pytest.param(range(1, 12), marks=pytest.mark.thorough)], ids=["one", "more"]
 )
-def test_targets_agree_on_300_random_graphs_of_five_sorts(sort, target, seeds):
+def test_targets_agree_on_random_graphs_of_five_sorts(sort, target, seeds):
+    """All 300 are drawn by `graph_sorts.py`."""
     if target == "numpy":
         pytest.importorskip("numpy")
     assert max(graph_sorts.difference(sort, seed, target) for seed in seeds) < 1e-12
@@ -363,6 +364,6 @@ def test_targets_agree_on_300_random_graphs_of_five_sorts(sort, target, seeds):
 @needs_compiler
 @pytest.mark.thorough
 @pytest.mark.parametrize("sort", graph_sorts.SORTS)
-def test_groups_in_c_agree_on_300_random_graphs_as_well_where_a_straight_line_would_be_faster(sort, monkeypatch):
+def test_groups_in_c_agree_on_random_graphs_as_well_where_a_straight_line_would_be_faster(sort, monkeypatch):
     monkeypatch.setattr(loops, "_LARGEST_LINE", 0)
-    assert max(graph_sorts.difference(sort, seed, "c") for seed in range(60)) < 1e-12
+    assert max(graph_sorts.difference(sort, seed, "c") for seed in range(12)) < 1e-12
